@@ -1,0 +1,47 @@
+package auth
+
+import "usher/router/wamp"
+
+// Action is what a session wants to do with a URI. The zero Action is none.
+type Action uint8
+
+// The actions, as a bit set.
+const (
+	Call Action = 1 << iota
+	Register
+	Publish
+	Subscribe
+)
+
+// String returns the action as permissions spell it.
+func (a Action) String() string {
+	switch a {
+	case Call:
+		return "call"
+	case Register:
+		return "register"
+	case Publish:
+		return "publish"
+	case Subscribe:
+		return "subscribe"
+	}
+	return "none"
+}
+
+// Rule is one entry of a role's permissions: what is allowed for the URIs that
+// it matches. What it does not allow it denies: the most specific rule alone
+// counts, and nothing is merged.
+type Rule struct {
+	URI               string
+	Match             wamp.Match
+	Allow             Action // the set of allowed actions
+	DiscloseCaller    bool   // callees learn who called, whatever the caller asked
+	DisclosePublisher bool   // subscribers learn who published, likewise
+	Cache             bool   // kept for authorizers; static rules are always cached
+}
+
+// Role is a named set of rules. Rules of one role are unique by (URI, Match).
+type Role struct {
+	Name  string
+	Rules []Rule
+}

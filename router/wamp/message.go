@@ -1,0 +1,233 @@
+package wamp
+
+// MessageType is the first element of a message (specification: "Message Codes").
+type MessageType uint8
+
+// The message types.
+const (
+	TypeHello        MessageType = 1
+	TypeWelcome      MessageType = 2
+	TypeAbort        MessageType = 3
+	TypeChallenge    MessageType = 4
+	TypeAuthenticate MessageType = 5
+	TypeGoodbye      MessageType = 6
+	TypeError        MessageType = 8
+	TypePublish      MessageType = 16
+	TypePublished    MessageType = 17
+	TypeSubscribe    MessageType = 32
+	TypeSubscribed   MessageType = 33
+	TypeUnsubscribe  MessageType = 34
+	TypeUnsubscribed MessageType = 35
+	TypeEvent        MessageType = 36
+	TypeCall         MessageType = 48
+	TypeCancel       MessageType = 49
+	TypeResult       MessageType = 50
+	TypeRegister     MessageType = 64
+	TypeRegistered   MessageType = 65
+	TypeUnregister   MessageType = 66
+	TypeUnregistered MessageType = 67
+	TypeInvocation   MessageType = 68
+	TypeInterrupt    MessageType = 69
+	TypeYield        MessageType = 70
+)
+
+// Message is one of the pointer types below. Strings of a message are owned or
+// interned and may be kept; Payload and Value bytes are borrowed (see Payload).
+type Message interface {
+	Type() MessageType
+}
+
+// Bool is a dict entry that may be absent.
+type Bool uint8
+
+// The states of a Bool.
+const (
+	Unset Bool = iota
+	False
+	True
+)
+
+// Or returns the value, or d where it is absent.
+func (b Bool) Or(d bool) bool {
+	if b == Unset {
+		return d
+	}
+	return b == True
+}
+
+// The session messages (specification: "Sessions").
+type (
+	// Hello opens a session. Realm is empty where the client leaves it to the router.
+	Hello struct {
+		Realm            string
+		Roles            Roles
+		Authmethods      []string
+		HasAuthmethods   bool // the list was given, if perhaps empty
+		Authid, Authrole string
+		Authextra        Value
+		Agent            string
+	}
+	// Welcome admits a session.
+	Welcome struct {
+		Session                                           ID
+		Realm, Authid, Authrole, Authmethod, Authprovider string
+		Authextra                                         Value
+		Agent                                             string
+		Roles                                             Roles
+	}
+	// Abort refuses or breaks a session. Message is a short text for people.
+	Abort struct {
+		Reason  string
+		Message string
+	}
+	// Challenge asks the client for proof.
+	Challenge struct {
+		Method string
+		Extra  Value // a dict; absent means {}
+	}
+	// Authenticate is the client's answer to a Challenge.
+	Authenticate struct {
+		Signature string
+		Extra     Value
+	}
+	// Goodbye closes a session politely.
+	Goodbye struct {
+		Reason  string
+		Message string
+	}
+	// Error answers a request of any kind.
+	Error struct {
+		RequestType MessageType
+		Request     ID
+		URI         string
+		Payload     Payload
+	}
+)
+
+// The publish-and-subscribe messages.
+type (
+	// Publish hands an event to the broker.
+	Publish struct {
+		Request ID
+		Options PublishOptions
+		Topic   string
+		Payload Payload
+	}
+	// PublishOptions are PUBLISH.Options. ExcludeMe unset means true.
+	PublishOptions struct {
+		Acknowledge bool
+		ExcludeMe   Bool
+		DiscloseMe  Bool
+	}
+	// Published acknowledges a Publish.
+	Published struct{ Request, Publication ID }
+	// Subscribe asks for the events of a topic or pattern.
+	Subscribe struct {
+		Request ID
+		Options SubscribeOptions
+		Topic   string
+	}
+	// SubscribeOptions are SUBSCRIBE.Options.
+	SubscribeOptions struct{ Match Match }
+	// Subscribed acknowledges a Subscribe.
+	Subscribed struct{ Request, Subscription ID }
+	// Unsubscribe ends a subscription.
+	Unsubscribe struct{ Request, Subscription ID }
+	// Unsubscribed acknowledges an Unsubscribe.
+	Unsubscribed struct{ Request ID }
+	// Event hands a publication to a subscriber.
+	Event struct {
+		Subscription, Publication ID
+		Details                   EventDetails
+		Payload                   Payload
+	}
+	// EventDetails are EVENT.Details; zero fields are left out on the wire.
+	EventDetails struct {
+		Publisher                          ID
+		PublisherAuthid, PublisherAuthrole string
+		Topic                              string // for pattern subscriptions
+	}
+)
+
+// The remote procedure call messages.
+type (
+	// Call asks the dealer for a procedure's result.
+	Call struct {
+		Request   ID
+		Options   CallOptions
+		Procedure string
+		Payload   Payload
+	}
+	// CallOptions are CALL.Options.
+	CallOptions struct{ DiscloseMe Bool }
+	// Result is the final answer to a Call.
+	Result struct {
+		Request ID
+		Payload Payload
+	}
+	// Register offers a procedure or pattern.
+	Register struct {
+		Request   ID
+		Options   RegisterOptions
+		Procedure string
+	}
+	// RegisterOptions are REGISTER.Options. Invoke is empty or "single" until
+	// shared registrations are announced; other values are kept so that they
+	// can be refused by name.
+	RegisterOptions struct {
+		Match          Match
+		Invoke         string
+		DiscloseCaller Bool
+	}
+	// Registered acknowledges a Register.
+	Registered struct{ Request, Registration ID }
+	// Unregister takes a procedure back.
+	Unregister struct{ Request, Registration ID }
+	// Unregistered acknowledges an Unregister.
+	Unregistered struct{ Request ID }
+	// Invocation hands a call to the callee.
+	Invocation struct {
+		Request, Registration ID
+		Details               InvocationDetails
+		Payload               Payload
+	}
+	// InvocationDetails are INVOCATION.Details; zero fields are left out on the wire.
+	InvocationDetails struct {
+		Caller                       ID
+		CallerAuthid, CallerAuthrole string
+		Procedure                    string // for pattern registrations
+	}
+	// Yield is the callee's result.
+	Yield struct {
+		Request ID
+		Payload Payload
+	}
+	// Cancel asks for a call's end. It is decoded so that it can be refused by
+	// name: call canceling is not announced.
+	Cancel struct{ Request ID }
+)
+
+// Type implements Message for each type.
+func (*Hello) Type() MessageType        { return TypeHello }
+func (*Welcome) Type() MessageType      { return TypeWelcome }
+func (*Abort) Type() MessageType        { return TypeAbort }
+func (*Challenge) Type() MessageType    { return TypeChallenge }
+func (*Authenticate) Type() MessageType { return TypeAuthenticate }
+func (*Goodbye) Type() MessageType      { return TypeGoodbye }
+func (*Error) Type() MessageType        { return TypeError }
+func (*Publish) Type() MessageType      { return TypePublish }
+func (*Published) Type() MessageType    { return TypePublished }
+func (*Subscribe) Type() MessageType    { return TypeSubscribe }
+func (*Subscribed) Type() MessageType   { return TypeSubscribed }
+func (*Unsubscribe) Type() MessageType  { return TypeUnsubscribe }
+func (*Unsubscribed) Type() MessageType { return TypeUnsubscribed }
+func (*Event) Type() MessageType        { return TypeEvent }
+func (*Call) Type() MessageType         { return TypeCall }
+func (*Cancel) Type() MessageType       { return TypeCancel }
+func (*Result) Type() MessageType       { return TypeResult }
+func (*Register) Type() MessageType     { return TypeRegister }
+func (*Registered) Type() MessageType   { return TypeRegistered }
+func (*Unregister) Type() MessageType   { return TypeUnregister }
+func (*Unregistered) Type() MessageType { return TypeUnregistered }
+func (*Invocation) Type() MessageType   { return TypeInvocation }
+func (*Yield) Type() MessageType        { return TypeYield }

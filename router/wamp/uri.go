@@ -1,0 +1,103 @@
+package wamp
+
+import "strings"
+
+// Match says how a pattern is compared with a URI (specification:
+// "Pattern-based Subscriptions"). The zero Match is exact.
+type Match uint8
+
+// The matching policies.
+const (
+	Exact    Match = iota
+	Prefix         // compared by string, not by component
+	Wildcard       // an empty component matches any one component
+)
+
+// String returns the policy as options spell it.
+func (m Match) String() string { return [...]string{"exact", "prefix", "wildcard"}[m] }
+
+// ParseMatch is the inverse of String; the empty string is exact.
+func ParseMatch(s string) (Match, bool) {
+	switch s {
+	case "", "exact":
+		return Exact, true
+	case "prefix":
+		return Prefix, true
+	case "wildcard":
+		return Wildcard, true
+	}
+	return 0, false
+}
+
+// MaxURILength bounds a URI, in bytes.
+const MaxURILength = 1024
+
+// ValidURI reports whether s is a URI under the specification's loose rules: no
+// empty component, no white space, no '#'. The router adds its own bound on length.
+func ValidURI(s string) bool { return validURI(s, Exact) }
+
+// ValidPattern reports whether s may be registered or subscribed under m:
+// wildcards may have empty components, a prefix may end in a dot or be empty.
+func ValidPattern(s string, m Match) bool { return validURI(s, m) }
+
+func validURI(s string, m Match) bool {
+	if len(s) > MaxURILength {
+		return false
+	}
+	if s == "" {
+		return m == Prefix
+	}
+	last := byte('.')
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '.':
+			if last == '.' && m != Wildcard {
+				return false
+			}
+		case c == '#' || c <= ' ' || c == 0x7f:
+			return false
+		}
+		last = c
+	}
+	if strings.ContainsAny(s, "\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000") {
+		return false
+	}
+	return last != '.' || m != Exact
+}
+
+// Reserved reports whether only the router itself may register or publish s.
+func Reserved(s string) bool { return s == "wamp" || strings.HasPrefix(s, "wamp.") }
+
+// Error and close URIs of the specification, and of usher where it is silent.
+const (
+	ErrInvalidURI               = "wamp.error.invalid_uri"
+	ErrInvalidArgument          = "wamp.error.invalid_argument"
+	ErrNoSuchProcedure          = "wamp.error.no_such_procedure"
+	ErrProcedureAlreadyExists   = "wamp.error.procedure_already_exists"
+	ErrNoSuchRegistration       = "wamp.error.no_such_registration"
+	ErrNoSuchSubscription       = "wamp.error.no_such_subscription"
+	ErrNotAuthorized            = "wamp.error.not_authorized"
+	ErrAuthorizationFailed      = "wamp.error.authorization_failed"
+	ErrAuthenticationFailed     = "wamp.error.authentication_failed"
+	ErrAuthenticationDenied     = "wamp.error.authentication_denied"
+	ErrAuthenticationRequired   = "wamp.error.authentication_required"
+	ErrNoMatchingAuthMethod     = "wamp.error.no_matching_auth_method"
+	ErrNoSuchRealm              = "wamp.error.no_such_realm"
+	ErrNoSuchRole               = "wamp.error.no_such_role"
+	ErrNoSuchPrincipal          = "wamp.error.no_such_principal"
+	ErrCanceled                 = "wamp.error.canceled"
+	ErrTimeout                  = "wamp.error.timeout"
+	ErrUnavailable              = "wamp.error.unavailable"
+	ErrOptionNotAllowed         = "wamp.error.option_not_allowed"
+	ErrOptionDisallowedDisclose = "wamp.error.option_disallowed.disclose_me"
+	ErrProtocolViolation        = "wamp.error.protocol_violation"
+	ErrPayloadSizeExceeded      = "wamp.error.payload_size_exceeded"
+	ErrRuntime                  = "wamp.error.runtime_error"
+	ErrNetworkFailure           = "wamp.error.network_failure"
+	CloseSystemShutdown         = "wamp.close.system_shutdown"
+	CloseRealm                  = "wamp.close.close_realm"
+	CloseGoodbyeAndOut          = "wamp.close.goodbye_and_out"
+	CloseNormal                 = "wamp.close.normal"
+	CloseKilled                 = "wamp.close.killed"
+)
