@@ -22,6 +22,9 @@ listen("com.foobar.topic2")
 
 -- The role's permissions deny this one: the error has the URI of the denial.
 local ok, denial = pcall(listen, "com.example.topic2")
-if not ok then
-  print(("not subscribed to com.example.topic2: %s"):format(tostring(denial.uri)))
-end
+
+router.on_ready(function()
+  if not ok then
+    print(("not subscribed to com.example.topic2: %s"):format(tostring(denial.uri)))
+  end
+end)
