@@ -1,0 +1,19 @@
+// Package lualib is the library that scripts see: the functions of Lua 5.1, as
+// the reference implementation defines them, on top of the plain gopher-lua
+// virtual machine.
+//
+// It owns the base functions and the modules string, table, math and os (a few
+// functions of it), the pattern matcher and protected calls; one file each.
+// [Open] puts them into one virtual machine. What could reach outside the
+// machine (files, modules, chunks from text, other environments, goroutines)
+// does not exist; printing, the environment and the clock are hooks of
+// [Options].
+//
+// Library code is where a single instruction could otherwise take unbounded
+// time or memory. So each function here asks the [lua51.Budget] of the running
+// call before it allocates, and while it works. A script can not catch the end
+// of its budget.
+//
+// The exported Check, Opt and error functions give other modules the argument
+// handling and the error texts of the reference implementation.
+package lualib

@@ -1,0 +1,136 @@
+package lualib
+
+import (
+	"math"
+	"math/rand/v2"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+func (m *machine) openMath(L *lua.LState, globals *lua.LTable) {
+	functions := map[string]lua.LGFunction{
+		"frexp":      mathFrexp,
+		"ldexp":      mathLdexp,
+		"max":        mathMax,
+		"min":        mathMin,
+		"modf":       mathModf,
+		"random":     m.mathRandom,
+		"randomseed": m.mathRandomseed,
+	}
+	for name, fn := range map[string]func(float64) float64{
+		"abs": math.Abs, "acos": math.Acos, "asin": math.Asin, "atan": math.Atan, "ceil": math.Ceil,
+		"cos": math.Cos, "cosh": math.Cosh, "exp": math.Exp, "floor": math.Floor, "log": math.Log,
+		"log10": math.Log10, "sin": math.Sin, "sinh": math.Sinh, "sqrt": math.Sqrt, "tan": math.Tan, "tanh": math.Tanh,
+		"deg": func(x float64) float64 { return x / (math.Pi / 180) },
+		"rad": func(x float64) float64 { return x * (math.Pi / 180) },
+	} {
+		functions[name] = func(L *lua.LState) int { return pushNumber(L, fn(CheckNumber(L, 1))) }
+	}
+	for name, fn := range map[string]func(x, y float64) float64{
+		"atan2": math.Atan2, "fmod": math.Mod, "pow": math.Pow,
+	} {
+		functions[name] = func(L *lua.LState) int { return pushNumber(L, fn(CheckNumber(L, 1), CheckNumber(L, 2))) }
+	}
+	module := newModule(L, functions)
+	module.RawSetString("mod", module.RawGetString("fmod"))
+	module.RawSetString("pi", lua.LNumber(math.Pi))
+	module.RawSetString("huge", lua.LNumber(math.Inf(1)))
+	globals.RawSetString("math", module)
+}
+
+func pushNumber(L *lua.LState, f float64) int {
+	L.Push(lua.LNumber(f))
+	return 1
+}
+
+// compute is the arithmetic operator of a metamethod's name.
+func compute(event string, x, y float64) float64 {
+	switch event {
+	case "__add":
+		return x + y
+	case "__sub":
+		return x - y
+	case "__mul":
+		return x * y
+	case "__div":
+		return x / y
+	case "__mod":
+		return x - math.Floor(x/y)*y
+	case "__pow":
+		return math.Pow(x, y)
+	default: // __unm
+		return -x
+	}
+}
+
+func mathFrexp(L *lua.LState) int {
+	fraction, exponent := math.Frexp(CheckNumber(L, 1))
+	L.Push(lua.LNumber(fraction))
+	L.Push(lua.LNumber(exponent))
+	return 2
+}
+
+func mathLdexp(L *lua.LState) int {
+	return pushNumber(L, math.Ldexp(CheckNumber(L, 1), CheckInt(L, 2)))
+}
+
+func mathMax(L *lua.LState) int {
+	largest := CheckNumber(L, 1)
+	for i := 2; i <= L.GetTop(); i++ {
+		if f := CheckNumber(L, i); f > largest {
+			largest = f
+		}
+	}
+	return pushNumber(L, largest)
+}
+
+func mathMin(L *lua.LState) int {
+	smallest := CheckNumber(L, 1)
+	for i := 2; i <= L.GetTop(); i++ {
+		if f := CheckNumber(L, i); f < smallest {
+			smallest = f
+		}
+	}
+	return pushNumber(L, smallest)
+}
+
+// mathModf keeps the sign of a zero fraction and has 0 for that of infinity,
+// as C has.
+func mathModf(L *lua.LState) int {
+	f := CheckNumber(L, 1)
+	whole := math.Trunc(f)
+	fraction := math.Copysign(f-whole, f)
+	if math.IsInf(f, 0) {
+		fraction = math.Copysign(0, f)
+	}
+	L.Push(lua.LNumber(whole))
+	L.Push(lua.LNumber(fraction))
+	return 2
+}
+
+func (m *machine) mathRandom(L *lua.LState) int {
+	r := m.random.Float64()
+	switch L.GetTop() {
+	case 0:
+		return pushNumber(L, r)
+	case 1:
+		high := CheckInt(L, 1)
+		if high < 1 {
+			ArgError(L, 1, "interval is empty")
+		}
+		return pushNumber(L, math.Floor(r*float64(high))+1)
+	case 2:
+		low, high := CheckInt(L, 1), CheckInt(L, 2)
+		if low > high {
+			ArgError(L, 2, "interval is empty")
+		}
+		return pushNumber(L, math.Floor(r*float64(high-low+1))+float64(low))
+	}
+	Errorf(L, "wrong number of arguments")
+	return 0
+}
+
+func (m *machine) mathRandomseed(L *lua.LState) int {
+	m.random = rand.New(rand.NewPCG(uint64(CheckInt(L, 1)), 0))
+	return 0
+}
