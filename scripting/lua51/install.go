@@ -1,0 +1,61 @@
+package lua51
+
+import (
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Install gives the metatable of strings the operators of arithmetic, so that
+// strings are converted as the reference implementation does: gopher-lua asks
+// metamethods before it converts strings by Go's rules. Scripts must not be able
+// to reach that metatable. Prototypes made by [Compile] run as they should only
+// on a state where this has been done.
+func Install(L *lua.LState, strings *lua.LTable) {
+	for event, apply := range map[string]func(a, b float64) float64{
+		"__add": func(a, b float64) float64 { return a + b },
+		"__sub": func(a, b float64) float64 { return a - b },
+		"__mul": func(a, b float64) float64 { return a * b },
+		"__div": func(a, b float64) float64 { return a / b },
+	} {
+		strings.RawSetString(event, L.NewFunction(func(L *lua.LState) int {
+			return arithmetic(L, event, apply)
+		}))
+	}
+	strings.RawSetString("__unm", L.NewFunction(func(L *lua.LState) int {
+		n, ok := toNumber(L.Get(1))
+		if !ok {
+			raiseOperand(L, "perform arithmetic on", 1)
+		}
+		L.Push(-lua.LNumber(n))
+		return 1
+	}))
+}
+
+// Call calls fn on a state, with nret results left
+// on the stack (lua.MultRet: all of them). The error of a failed call is a
+// *lua.ApiError whose text is that of the reference implementation; a Go panic
+// anywhere below is an error, too, after which the state must be thrown away.
+func Call(L *lua.LState, fn *lua.LFunction, nret int, args ...lua.LValue) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &lua.ApiError{Type: lua.ApiErrorPanic, Object: lua.LString(fmt.Sprint(r))}
+		}
+	}()
+	L.Push(L.NewFunction(func(L *lua.LState) int {
+		raise := L.Panic
+		L.Panic = func(L *lua.LState) { // PCall puts the old one back
+			v := Explain(L, L.Get(-1))
+			L.Pop(1)
+			L.Push(v)
+			raise(L)
+		}
+		L.Call(L.GetTop()-1, lua.MultRet)
+		return L.GetTop()
+	}))
+	L.Push(fn)
+	for _, arg := range args {
+		L.Push(arg)
+	}
+	return L.PCall(len(args)+1, nret, nil)
+}
