@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"usher/scripting/lua51"
 )
 
 // maxCalls is how many calls from library functions into Lua may be nested, as
@@ -134,7 +136,8 @@ func (th *protectedThread) body(L *lua.LState) int {
 // traceback that gopher-lua would make for each error that is caught.
 func (th *protectedThread) raise(L *lua.LState) {
 	th.raised = true
-	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: L.Get(-1), StackTrace: "(caught)"})
+	v := lua51.Explain(L, L.Get(-1))
+	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: v, StackTrace: "(caught)"})
 }
 
 // convertPanic raises a Lua error for a Go panic.

@@ -27,53 +27,11 @@ func (m *machine) openString(L *lua.LState, globals *lua.LTable) {
 	module.RawSetString("gfind", module.RawGetString("gmatch"))
 	globals.RawSetString("string", module)
 
-	// gopher-lua asks metamethods before it converts strings to numbers on its
-	// own, by Go's rules: so arithmetic on strings can be done by Lua's.
-	mt := newModule(L, map[string]lua.LGFunction{
-		"__add": m.arithmetic("__add"),
-		"__sub": m.arithmetic("__sub"),
-		"__mul": m.arithmetic("__mul"),
-		"__div": m.arithmetic("__div"),
-		"__mod": m.arithmetic("__mod"),
-		"__pow": m.arithmetic("__pow"),
-		"__unm": m.arithmetic("__unm"),
-	})
+	mt := L.NewTable()
+	lua51.Install(L, mt)
 	mt.RawSetString("__index", module)
 	mt.RawSetString("__metatable", lua.LFalse)
 	L.SetMetatable(lua.LString(""), mt)
-}
-
-// arithmetic returns the metamethod of strings for one operator. Strings have
-// none in the reference implementation: where one operand is no number, the
-// other one's metamethod is asked.
-func (m *machine) arithmetic(event string) lua.LGFunction {
-	return func(L *lua.LState) int {
-		a, b := L.Get(1), L.Get(2)
-		if event == "__unm" {
-			b = a
-		}
-		x, xok := toNumber(a)
-		y, yok := toNumber(b)
-		if xok && yok {
-			L.Push(lua.LNumber(compute(event, float64(x), float64(y))))
-			return 1
-		}
-		for _, operand := range []lua.LValue{a, b} {
-			if operand.Type() == lua.LTString {
-				continue
-			}
-			if handler := L.GetMetaField(operand, event); handler != lua.LNil {
-				L.Push(m.call1(L, handler, a, b))
-				return 1
-			}
-		}
-		wrong := b
-		if !xok {
-			wrong = a
-		}
-		Errorf(L, "attempt to perform arithmetic on a %s value", TypeName(wrong))
-		return 0
-	}
 }
 
 func toNumber(v lua.LValue) (lua.LNumber, bool) {
