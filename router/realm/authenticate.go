@@ -1,0 +1,253 @@
+package realm
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"usher/router/auth"
+	"usher/router/codec"
+	"usher/router/transport"
+	"usher/router/wamp"
+)
+
+// authenticate leads the client through the endpoint's methods; nil means that it
+// was refused and the connection has ended.
+func (h *handshake) authenticate(r *auth.Request, hello *wamp.Hello) *auth.Accepted {
+	offered := hello.Authmethods
+	if !hello.HasAuthmethods {
+		offered = []string{auth.MethodAnonymous}
+	}
+	dialogue, outcome := auth.Begin(&h.endpoint.Auth, h.node.snapshot.Load(), r, offered)
+	if outcome.Challenge != nil {
+		answer := h.challenge(outcome.Challenge)
+		if answer == nil {
+			return nil
+		}
+		outcome = dialogue.Answer(answer)
+	}
+	if outcome.Ask != nil {
+		h.logAsked(outcome.Ask, r)
+		// The authenticator may take its time: others must not wait for this reader.
+		h.batch.Flush()
+		outcome = dialogue.Decide(h.node.ask(context.Background(), outcome.Ask, r))
+	}
+	switch {
+	case outcome.Accept != nil:
+		return outcome.Accept
+	case outcome.Refuse != nil:
+		h.refuse(r, outcome.Refuse)
+	default:
+		h.failRequest(r, outcome.Fail)
+	}
+	return nil
+}
+
+// challenge sends c and waits for the client's answer.
+func (h *handshake) challenge(c *wamp.Challenge) *wamp.Authenticate {
+	// An error shows at the Read that follows.
+	_ = h.conn.Send(&h.batch, c)
+	var answer *wamp.Authenticate
+	h.receive("AUTHENTICATE", h.node.limits.AuthenticateTimeout, func(m wamp.Message) bool {
+		message, ok := m.(*wamp.Authenticate)
+		if ok {
+			answer = &wamp.Authenticate{Signature: strings.Clone(message.Signature), Extra: message.Extra.Clone()}
+		}
+		return ok
+	})
+	return answer
+}
+
+// logAsked tells that an authenticator is asked. Of the headers those appear that
+// are no secret; of the rest how much there is.
+func (h *handshake) logAsked(d *auth.Dynamic, r *auth.Request) {
+	t := h.transport
+	fields := []any{
+		slog.String("authenticator", d.URI),
+		slog.String("realm", r.Realm),
+		slog.String("authid", r.Authid),
+		slog.String("authmethod", r.Authmethod),
+		slog.Uint64("session", uint64(r.Session)),
+		slog.String("peer", t.Peer),
+		slog.String("protocol", t.Protocol),
+		slog.Int("authextra_bytes", len(r.Authextra.Bytes)),
+		slog.Int("query_bytes", len(t.Query)),
+	}
+	for _, name := range [...]string{"host", "user-agent", "origin", "sec-websocket-protocol", "sec-websocket-version"} {
+		if value, ok := t.HeadersReceived[name]; ok {
+			fields = append(fields, slog.String(strings.ReplaceAll(name, "-", "_"), value))
+		}
+	}
+	h.node.log.Info("authentication asked", fields...)
+}
+
+// refuse tells the client an authenticator's or the configuration's no.
+func (h *handshake) refuse(r *auth.Request, refusal *auth.Refusal) {
+	h.node.log.Info("authentication refused",
+		slog.String("uri", refusal.URI),
+		slog.String("realm", r.Realm),
+		slog.String("authid", r.Authid),
+		slog.String("authmethod", r.Authmethod),
+		slog.Uint64("session", uint64(r.Session)),
+		slog.String("peer", h.transport.Peer),
+	)
+	h.sendAbort(refusal.URI, refusal.Message, transport.CloseNormal)
+}
+
+// failRequest refuses a client because something went wrong. The client learns a
+// reference only; what it was stands beside that in the log, without the ticket.
+func (h *handshake) failRequest(r *auth.Request, err error) {
+	cause := err.Error()
+	if r.Ticket != "" {
+		cause = strings.ReplaceAll(cause, r.Ticket, "***")
+	}
+	reference := rand.Text()[:8]
+	h.node.log.Error("authentication failed",
+		slog.String("reference", reference),
+		slog.String("error", cause),
+		slog.String("realm", r.Realm),
+		slog.String("authid", r.Authid),
+		slog.String("authmethod", r.Authmethod),
+		slog.Uint64("session", uint64(r.Session)),
+		slog.String("peer", h.transport.Peer),
+	)
+	h.sendAbort(wamp.ErrAuthenticationFailed, "authentication failed (reference "+reference+")", transport.CloseNormal)
+}
+
+// Authenticate asks the authenticator d about r as a login would, for tools that
+// try one out. It returns auth's checked principal.
+func (n *Node) Authenticate(ctx context.Context, d *auth.Dynamic, r *auth.Request) (*auth.Principal, error) {
+	p, err := n.ask(ctx, d, r)
+	return auth.Decide(n.snapshot.Load(), d, r, p, err)
+}
+
+// ask puts r to whoever is registered as the authenticator, and waits as long as
+// the limit allows.
+func (n *Node) ask(ctx context.Context, d *auth.Dynamic, r *auth.Request) (*auth.Principal, error) {
+	realmName := d.Realm
+	if realmName == "" {
+		realmName = r.Realm
+	}
+	reg, err := n.authenticator(realmName, d.URI)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.limits.AuthenticatorTimeout)
+	defer cancel()
+	ask := askRemote
+	if reg.authenticator != nil {
+		ask = askDirect
+	}
+	p, err := ask(ctx, reg, r)
+	if ctx.Err() != nil {
+		// Whatever came so late, it does not count.
+		return nil, fmt.Errorf("authenticator %q in realm %q did not answer in time: %w", d.URI, realmName, ctx.Err())
+	}
+	return p, err
+}
+
+// authenticator finds who is registered under exactly this URI and may be.
+func (n *Node) authenticator(realmName, uri string) (*registration, error) {
+	n.mu.Lock()
+	r := n.realms[realmName]
+	n.mu.Unlock()
+	if r == nil {
+		return nil, fmt.Errorf("authenticator %q: its realm %q does not exist", uri, realmName)
+	}
+	reg, ok := r.registrations.Get(wamp.Exact, uri)
+	if !ok {
+		return nil, fmt.Errorf("no authenticator is registered as %q in realm %q", uri, realmName)
+	}
+	if d := reg.callee.rules.Load().decide(uri); !d.isExact || !d.allows(auth.Register) {
+		return nil, fmt.Errorf("role %q, which registered authenticator %q in realm %q, has no exact rule that allows it",
+			reg.callee.authrole, uri, realmName)
+	}
+	return reg, nil
+}
+
+// askDirect asks an authenticator inside the process, on a goroutine of its own:
+// that goroutine ends when the authenticator returns, which ctx makes it do.
+func askDirect(ctx context.Context, reg *registration, r *auth.Request) (*auth.Principal, error) {
+	type answer struct {
+		principal *auth.Principal
+		err       error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				answers <- answer{err: fmt.Errorf("authenticator %q panicked: %v", reg.uri, v)}
+			}
+		}()
+		p, err := reg.authenticator.Authenticate(ctx, r)
+		answers <- answer{p, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.principal, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// askRemote asks by INVOCATION, with the arguments that authenticators of
+// Crossbar.io expect.
+func askRemote(ctx context.Context, reg *registration, r *auth.Request) (*auth.Principal, error) {
+	question, err := remoteQuestion(r)
+	if err != nil {
+		return nil, err
+	}
+	n := reg.callee.node
+	w := n.works.get()
+	answer := newWaiter()
+	w.invocation = wamp.Invocation{Registration: reg.id, Payload: question}
+	id := reg.invoke(&w.batch, w, pending{waiter: answer})
+	w.batch.Flush()
+	n.works.put(w)
+	select {
+	case reply := <-answer.replies:
+		return remoteAnswer(reply)
+	case <-ctx.Done():
+		reg.callee.invocations.abandon(id)
+		return nil, ctx.Err()
+	}
+}
+
+func remoteQuestion(r *auth.Request) (wamp.Payload, error) {
+	var authextra []byte
+	if !r.Authextra.Absent() {
+		var err error
+		if authextra, err = codec.AppendValue(nil, wamp.JSON, r.Authextra); err != nil {
+			return wamp.Payload{}, fmt.Errorf("pass authextra on to a remote authenticator: %w", err)
+		}
+	}
+	return auth.RemoteArgs(r, authextra)
+}
+
+func remoteAnswer(a reply) (*auth.Principal, error) {
+	args, err := toJSON(a.payload.Format, a.payload.Args)
+	if err != nil {
+		return nil, err
+	}
+	if a.uri != "" {
+		return nil, auth.RemoteError(a.uri, args)
+	}
+	kwargs, err := toJSON(a.payload.Format, a.payload.Kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return auth.RemotePrincipal(args, kwargs)
+}
+
+func toJSON(f wamp.Format, encoded []byte) ([]byte, error) {
+	if len(encoded) == 0 {
+		return nil, nil
+	}
+	b, err := codec.AppendValue(nil, wamp.JSON, wamp.Value{Format: f, Bytes: encoded})
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of a remote authenticator: %w", err)
+	}
+	return b, nil
+}

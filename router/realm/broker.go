@@ -1,0 +1,236 @@
+package realm
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"usher/router/auth"
+	"usher/router/codec"
+	"usher/router/transport"
+	"usher/router/wamp"
+)
+
+// subscription is one topic or pattern that sessions listen to.
+type subscription struct {
+	id    wamp.ID
+	uri   string
+	match wamp.Match
+	// subscribers is read without a lock: of a list that was published no element
+	// changes. The realm's mutex guards its replacement.
+	subscribers atomic.Pointer[[]*session]
+}
+
+// add appends in place where the array has room: a reader does not look beyond
+// the length that it has seen.
+func (u *subscription) add(s *session) {
+	var list []*session
+	if old := u.subscribers.Load(); old != nil {
+		list = *old
+	}
+	list = append(list, s)
+	u.subscribers.Store(&list)
+}
+
+// remove reports whether somebody is left.
+func (u *subscription) remove(s *session) bool {
+	old := *u.subscribers.Load()
+	list := make([]*session, 0, len(old)-1)
+	for _, other := range old {
+		if other != s {
+			list = append(list, other)
+		}
+	}
+	u.subscribers.Store(&list)
+	return len(list) > 0
+}
+
+// subscribe answers SUBSCRIBE.
+func (s *session) subscribe(b *transport.Batch, w *work, m *wamp.Subscribe) {
+	r := s.realm
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := s.maySubscribe(m.Topic, m.Options.Match); e != nil {
+		s.fail(b, w, wamp.TypeSubscribe, m.Request, e)
+		return
+	}
+	sub, exists := r.subscriptions.Get(m.Options.Match, m.Topic)
+	if exists && s.subscriptions[sub.id] != nil {
+		s.send(b, &wamp.Subscribed{Request: m.Request, Subscription: sub.id})
+		return
+	}
+	if limit := s.node.limits.Subscriptions; len(s.subscriptions) >= limit {
+		s.fail(b, w, wamp.TypeSubscribe, m.Request, newError(wamp.ErrUnavailable,
+			"session has %d subscriptions, which is the limit", limit))
+		return
+	}
+	if !exists {
+		sub = s.newSubscription(m.Topic, m.Options)
+	}
+	// Queued before the subscriber can be found, so that no EVENT is ahead.
+	s.send(b, &wamp.Subscribed{Request: m.Request, Subscription: sub.id})
+	r.addSubscriber(sub, s)
+}
+
+func (s *session) newSubscription(uri string, o wamp.SubscribeOptions) *subscription {
+	return &subscription{id: s.node.nextSubscription(), uri: uri, match: o.Match}
+}
+
+// maySubscribe says why s may not subscribe to a topic, or nil.
+func (s *session) maySubscribe(uri string, m wamp.Match) *ErrorReply {
+	d := s.rules.Load().decidePattern(uri, m)
+	switch {
+	case !d.isValid:
+		return invalidURI("topic", uri, m)
+	case !d.allows(auth.Subscribe):
+		return s.notAuthorized("subscribe to topic", uri)
+	}
+	return nil
+}
+
+// unsubscribe answers UNSUBSCRIBE.
+func (s *session) unsubscribe(b *transport.Batch, w *work, m *wamp.Unsubscribe) {
+	r := s.realm
+	r.mu.Lock()
+	sub, ok := s.subscriptions[m.Subscription]
+	if ok {
+		r.removeSubscriber(sub, s)
+	}
+	r.mu.Unlock()
+	if !ok {
+		s.fail(b, w, wamp.TypeUnsubscribe, m.Request,
+			newError(wamp.ErrNoSuchSubscription, "session has no subscription %d", m.Subscription))
+		return
+	}
+	s.send(b, &wamp.Unsubscribed{Request: m.Request})
+}
+
+// publish handles a client's PUBLISH: only an acknowledged one is answered.
+func (s *session) publish(b *transport.Batch, w *work, m *wamp.Publish) {
+	d, e := s.mayPublish(m.Topic)
+	if e != nil {
+		if m.Options.Acknowledge {
+			s.fail(b, w, wamp.TypePublish, m.Request, e)
+		}
+		return
+	}
+	id := newPublication()
+	if m.Options.Acknowledge {
+		w.published = wamp.Published{Request: m.Request, Publication: id}
+		s.send(b, &w.published)
+	}
+	s.fanOut(b, w, d, id, m)
+}
+
+// newPublication draws a publication's id. It is no secret, so that the fast
+// source will do.
+func newPublication() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID))) + 1 }
+
+// mayPublish says why s may not publish to a topic, or what the rules say of it.
+func (s *session) mayPublish(topic string) (*decision, *ErrorReply) {
+	d := s.rules.Load().decide(topic)
+	switch {
+	case !d.isValid:
+		return nil, invalidURI("topic", topic, wamp.Exact)
+	case d.isReserved:
+		return nil, reservedURI("publish", topic)
+	case !d.allows(auth.Publish):
+		return nil, s.notAuthorized("publish to topic", topic)
+	}
+	return d, nil
+}
+
+// fanOut queues the event for all who listen to its topic.
+func (s *session) fanOut(b *transport.Batch, w *work, d *decision, id wamp.ID, m *wamp.Publish) {
+	p := &w.publication
+	p.publisher, p.batch, p.topic = s, b, m.Topic
+	p.excludeMe = m.Options.ExcludeMe.Or(true)
+	p.acknowledged = m.Options.Acknowledge
+	p.event = wamp.Event{Publication: id, Payload: m.Payload}
+	if d.disclosePublisher || m.Options.DiscloseMe == wamp.True {
+		p.event.Details = wamp.EventDetails{Publisher: s.id, PublisherAuthid: s.authid, PublisherAuthrole: s.authrole}
+	}
+	s.realm.subscriptions.Each(m.Topic, w.deliver)
+	p.reset()
+}
+
+// publication is one event on its way to its subscribers.
+type publication struct {
+	work         *work
+	publisher    *session
+	batch        *transport.Batch
+	topic        string
+	excludeMe    bool
+	acknowledged bool
+	event        wamp.Event // without its subscription
+
+	// The last role that was asked about, and its answer: subscribers of one role
+	// stand together more often than not.
+	rules   *rules
+	allowed bool
+}
+
+func (p *publication) reset() { *p = publication{work: p.work} }
+
+// largeFanOut is from how many subscribers on the publisher's PUBLISHED is
+// written before the events are even queued.
+const largeFanOut = 64
+
+// deliver queues the event for the subscribers of one subscription.
+func (p *publication) deliver(sub *subscription) bool {
+	list := *sub.subscribers.Load()
+	if p.acknowledged && len(list) >= largeFanOut {
+		p.batch.Flush()
+		p.acknowledged = false
+	}
+	event := &p.work.event
+	*event = p.event
+	event.Subscription = sub.id
+	if sub.match != wamp.Exact {
+		event.Details.Topic = p.topic
+	}
+	var shared *transport.Shared
+	if len(list) > 1 {
+		shared = transport.NewShared(event)
+	}
+	for _, s := range list {
+		if s == p.publisher && p.excludeMe || !p.mayReceive(s) {
+			continue
+		}
+		if s.local != nil {
+			s.local.deliver(sub, p.topic, event)
+		} else {
+			p.send(s, event, shared)
+		}
+	}
+	return true
+}
+
+// mayReceive judges each delivery by the concrete topic: a pattern was allowed
+// as a whole, and the role's rules may be newer than the subscription.
+func (p *publication) mayReceive(s *session) bool {
+	if r := s.rules.Load(); r != p.rules {
+		p.rules, p.allowed = r, r.decide(p.topic).allows(auth.Subscribe)
+	}
+	return p.allowed
+}
+
+func (p *publication) send(s *session, event *wamp.Event, shared *transport.Shared) {
+	var err error
+	if shared == nil {
+		err = s.conn.Send(p.batch, event)
+	} else {
+		err = s.conn.SendShared(p.batch, shared)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, transport.ErrQueueFull):
+		s.node.dropped.Add(1)
+		s.closeSlow(wamp.TypeEvent)
+	case errors.Is(err, codec.ErrTranscode):
+		s.node.dropped.Add(1)
+		s.node.log.Debug("event cannot be encoded for a subscriber",
+			s.logFields(slog.String("topic", p.topic), slog.String("error", err.Error()))...)
+	}
+}

@@ -1,0 +1,56 @@
+package realm
+
+import (
+	"cmp"
+	"time"
+
+	"usher/router/auth"
+)
+
+// Policy says which realms there are and what their roles may do. It is
+// immutable: a change is a new Policy, handed to Node.Apply.
+type Policy struct {
+	Realms map[string]*RealmPolicy
+	// Authenticators are the URIs that any endpoint's auth.Dynamic names. They
+	// are reserved: see Node.
+	Authenticators map[string]bool
+}
+
+// RealmPolicy is one realm's part of a Policy.
+type RealmPolicy struct {
+	Name  string
+	Roles map[string]*auth.Role
+}
+
+// Endpoint is what a listener's path offers to clients. It is immutable.
+type Endpoint struct {
+	Auth auth.Methods
+}
+
+// Limits bound what one session may hold and how long each step may take. Zero
+// values mean the defaults.
+type Limits struct {
+	HelloTimeout         time.Duration // accept to HELLO; 5 s
+	AuthenticateTimeout  time.Duration // CHALLENGE to AUTHENTICATE; 10 s
+	AuthenticatorTimeout time.Duration // to ask an authenticator; 5 s
+	PendingCalls         int           // calls of one caller without an answer; 10,000
+	PendingInvocations   int           // calls handed to one callee without an answer; 100,000
+	Registrations        int           // of one session; 20,000
+	Subscriptions        int           // of one session; 20,000
+	Handshakes           int           // sessions that are joining, all addresses; 4,096
+	HandshakesPerAddress int           // likewise of one address; 0: the default of 1,024
+}
+
+// withDefaults fills in what is zero.
+func (l Limits) withDefaults() Limits {
+	l.HelloTimeout = cmp.Or(l.HelloTimeout, 5*time.Second)
+	l.AuthenticateTimeout = cmp.Or(l.AuthenticateTimeout, 10*time.Second)
+	l.AuthenticatorTimeout = cmp.Or(l.AuthenticatorTimeout, 5*time.Second)
+	l.PendingCalls = cmp.Or(l.PendingCalls, 10_000)
+	l.PendingInvocations = cmp.Or(l.PendingInvocations, 100_000)
+	l.Registrations = cmp.Or(l.Registrations, 20_000)
+	l.Subscriptions = cmp.Or(l.Subscriptions, 20_000)
+	l.Handshakes = cmp.Or(l.Handshakes, 4096)
+	l.HandshakesPerAddress = cmp.Or(l.HandshakesPerAddress, 1024)
+	return l
+}

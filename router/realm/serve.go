@@ -1,0 +1,192 @@
+package realm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+
+	"usher/router/auth"
+	"usher/router/transport"
+	"usher/router/wamp"
+)
+
+// Serve runs the session of one connection until it has ended: it is the reader
+// of c, which it closes. t describes the connection to authenticators and is not
+// kept after WELCOME.
+func (n *Node) Serve(c transport.Conn, e *Endpoint, t *auth.Transport) {
+	n.admission.serve(1)
+	defer n.admission.serve(-1)
+	if s := n.admit(c, e, t); s != nil {
+		s.run()
+	}
+	<-c.Done()
+}
+
+// admit is the handshake, guarded: a fault in it ends this connection only.
+func (n *Node) admit(c transport.Conn, e *Endpoint, t *auth.Transport) (s *session) {
+	h := &handshake{node: n, conn: c, endpoint: e, transport: t}
+	defer func() {
+		if v := recover(); v != nil {
+			n.reportPanic(v, slog.String("peer", t.Peer))
+			c.Close(transport.CloseInternal)
+			s = nil
+		}
+		h.done()
+	}()
+	return h.run()
+}
+
+func (n *Node) reportPanic(v any, more ...any) {
+	n.log.Error("internal fault, closing the connection",
+		append(more, slog.Any("panic", v), slog.String("stack", string(debug.Stack())))...)
+}
+
+// run reads the session's messages until it ends, one way or another.
+func (s *session) run() {
+	why := "internal fault"
+	defer func() {
+		if v := recover(); v != nil {
+			s.node.reportPanic(v, s.logFields()...)
+			s.conn.Close(transport.CloseInternal)
+		}
+		s.end(&s.batch, why)
+		s.batch.Flush()
+	}()
+	for {
+		data, err := s.conn.Read(&s.batch)
+		if err != nil {
+			why = readError(err)
+			s.conn.Close(transport.CloseNormal)
+			return
+		}
+		if bye := s.receive(data); bye != nil {
+			why = bye.why
+			s.end(&s.batch, why)
+			if bye.message != nil {
+				s.send(&s.batch, bye.message)
+			}
+			s.conn.Close(bye.reason)
+			return
+		}
+	}
+}
+
+// readError is the reason of a session's end for the log.
+func readError(err error) string {
+	if errors.Is(err, io.EOF) {
+		return "connection closed by the client"
+	}
+	return err.Error()
+}
+
+// farewell is how a session ends on the reader's side.
+type farewell struct {
+	why     string       // for the log
+	message wamp.Message // the last one to the client, if any
+	reason  transport.CloseReason
+}
+
+func violation(format string, args ...any) *farewell {
+	text := fmt.Sprintf(format, args...)
+	return &farewell{
+		why:     "protocol violation: " + text,
+		message: &wamp.Abort{Reason: wamp.ErrProtocolViolation, Message: text},
+		reason:  transport.CloseProtocol,
+	}
+}
+
+// receive handles one message; the session goes on where it returns nil.
+func (s *session) receive(data []byte) *farewell {
+	w := s.node.works.get()
+	defer s.node.works.put(w)
+	m, err := w.decoder.Decode(s.conn.Format(), data)
+	if err != nil {
+		return violation("%s", err)
+	}
+	return s.handle(w, m)
+}
+
+func (s *session) handle(w *work, m wamp.Message) *farewell {
+	b := &s.batch
+	switch m := m.(type) {
+	case *wamp.Call:
+		if !s.isNext(m.Request) {
+			return s.outOfSequence(m, m.Request)
+		}
+		s.call(b, w, pending{caller: s, request: m.Request}, m)
+	case *wamp.Yield:
+		if text := s.yield(b, w, m); text != "" {
+			return violation("%s", text)
+		}
+	case *wamp.Publish:
+		if !s.isNext(m.Request) {
+			return s.outOfSequence(m, m.Request)
+		}
+		s.publish(b, w, m)
+	case *wamp.Error:
+		if m.RequestType != wamp.TypeInvocation {
+			return violation("received ERROR for %s, a client answers INVOCATION only", messageName(m.RequestType))
+		}
+		if text := s.invocationFailed(b, w, m); text != "" {
+			return violation("%s", text)
+		}
+	case *wamp.Subscribe:
+		if !s.isNext(m.Request) {
+			return s.outOfSequence(m, m.Request)
+		}
+		s.subscribe(b, w, m)
+	case *wamp.Unsubscribe:
+		if !s.isNext(m.Request) {
+			return s.outOfSequence(m, m.Request)
+		}
+		s.unsubscribe(b, w, m)
+	case *wamp.Register:
+		if !s.isNext(m.Request) {
+			return s.outOfSequence(m, m.Request)
+		}
+		s.register(b, w, m)
+	case *wamp.Unregister:
+		if !s.isNext(m.Request) {
+			return s.outOfSequence(m, m.Request)
+		}
+		s.unregister(b, w, m)
+	case *wamp.Goodbye:
+		return goodbye(m)
+	case *wamp.Abort:
+		return &farewell{why: "aborted by the client: " + m.Reason, reason: transport.CloseNormal}
+	case *wamp.Cancel:
+		return violation("received CANCEL, but call canceling is not announced by this router")
+	case *wamp.Hello, *wamp.Authenticate:
+		return violation("received %s after the session was established", messageName(m.Type()))
+	default:
+		return violation("received %s, which only a router sends", messageName(m.Type()))
+	}
+	return nil
+}
+
+// isNext checks the id of a request: session scope means 1, 2, 3 and so on over
+// all kinds of requests (specification: "IDs").
+func (s *session) isNext(request wamp.ID) bool {
+	if request != s.lastRequest%wamp.MaxID+1 {
+		return false
+	}
+	s.lastRequest = request
+	return true
+}
+
+func (s *session) outOfSequence(m wamp.Message, got wamp.ID) *farewell {
+	return violation("request id %d of %s is out of sequence, expected %d", got, messageName(m.Type()), s.lastRequest%wamp.MaxID+1)
+}
+
+// goodbye answers a client's GOODBYE. Autobahn's clients take a session for
+// properly left only if their wamp.close.normal comes back; the specification's
+// reply is for all others.
+func goodbye(m *wamp.Goodbye) *farewell {
+	reply := &wamp.Goodbye{Reason: wamp.CloseGoodbyeAndOut}
+	if m.Reason == wamp.CloseNormal {
+		reply.Reason = wamp.CloseNormal
+	}
+	return &farewell{why: "left with " + m.Reason, message: reply, reason: transport.CloseNormal}
+}

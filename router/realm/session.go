@@ -1,0 +1,109 @@
+package realm
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"usher/router/transport"
+	"usher/router/wamp"
+)
+
+// session is a member of a realm: a client, or a Local.
+type session struct {
+	id       wamp.ID
+	node     *Node
+	realm    *realm
+	authid   string
+	authrole string
+	conn     transport.Conn // nil: a Local
+	local    *Local         // nil: a client
+
+	rules  atomic.Pointer[rules] // of its role; Apply replaces them
+	isSlow atomic.Bool           // it was closed for not reading, and that was logged
+
+	invocations invocations
+	calls       calls
+
+	// The realm's mutex guards what the session has there.
+	registrations map[wamp.ID]*registration
+	subscriptions map[wamp.ID]*subscription
+
+	// The reader's own.
+	batch       transport.Batch
+	lastRequest wamp.ID
+}
+
+// send queues m for a client. Where it cannot be queued the connection ends: an
+// answer is never left out silently.
+func (s *session) send(b *transport.Batch, m wamp.Message) {
+	if err := s.conn.Send(b, m); errors.Is(err, transport.ErrQueueFull) {
+		s.closeSlow(m.Type())
+	}
+}
+
+// closeSlow ends the connection of a client that does not read what it is sent.
+func (s *session) closeSlow(m wamp.MessageType) {
+	s.conn.Close(transport.CloseSlow)
+	if s.isSlow.CompareAndSwap(false, true) {
+		s.node.slow.Add(1)
+		s.node.log.Warn("client is too slow, closing its connection",
+			s.logFields(slog.String("message", messageName(m)))...)
+	}
+}
+
+// fail answers a request with an error.
+func (s *session) fail(b *transport.Batch, w *work, t wamp.MessageType, request wamp.ID, e *ErrorReply) {
+	w.failure = wamp.Error{RequestType: t, Request: request, URI: e.URI, Payload: e.payload()}
+	s.send(b, &w.failure)
+}
+
+func (s *session) logFields(more ...any) []any {
+	return append([]any{
+		slog.String("realm", s.realm.name),
+		slog.Uint64("session", uint64(s.id)),
+		slog.String("authid", s.authid),
+		slog.String("authrole", s.authrole),
+	}, more...)
+}
+
+// notAuthorized is the answer to a session that may not do something. what says
+// it: "call procedure", "publish to topic" and so on.
+func (s *session) notAuthorized(what, uri string) *ErrorReply {
+	return newError(wamp.ErrNotAuthorized,
+		"session (session_id=%d, authid=%q, authrole=%q) is not authorized to %s %q on realm %q",
+		s.id, s.authid, s.authrole, what, uri, s.realm.name)
+}
+
+// end removes the session and all that it has, and answers or abandons its
+// calls. Its id is free afterwards. Only the first of several calls has an effect.
+func (s *session) end(b *transport.Batch, why string) bool {
+	if !s.node.forget(s) {
+		return false
+	}
+	s.rules.Store(s.node.noRules)
+	s.realm.removeAll(s)
+	w := s.node.works.get()
+	defer s.node.works.put(w)
+	for _, p := range s.invocations.close() {
+		p.fail(b, w, newError(wamp.ErrCanceled, "callee session left"))
+	}
+	for _, c := range s.calls.close() {
+		if c.callee != nil {
+			c.callee.invocations.abandon(c.invocation)
+		}
+	}
+	s.node.log.Info("session left", s.logFields(slog.String("reason", why))...)
+	return true
+}
+
+// hasLeft reports whether the session has ended, or is about to.
+func (s *session) hasLeft() bool { return s.rules.Load() == s.node.noRules }
+
+func sessionLeft() *ErrorReply { return newError(wamp.ErrCanceled, "session has left") }
+
+// newError makes an answer whose only argument is a text.
+func newError(uri, format string, args ...any) *ErrorReply {
+	return &ErrorReply{URI: uri, Text: fmt.Sprintf(format, args...)}
+}
