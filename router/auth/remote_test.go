@@ -1,0 +1,141 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"usher/router/wamp"
+)
+
+func TestRemotePrincipal(t *testing.T) {
+	for _, test := range []struct {
+		name, args, kwargs string
+		want               *Principal // nil: an error
+	}{
+		{"a role", `["frontend"]`, ``, &Principal{Role: "frontend"}},
+		{"a role and empty kwargs", `["frontend"]`, `{}`, &Principal{Role: "frontend"}},
+		{"a principal", `[{"role":"frontend","authid":"j","realm":"realm1","extra":{"a":[1]}}]`, ``,
+			&Principal{Role: "frontend", Authid: "j", Realm: "realm1", Extra: wamp.Value{Format: wamp.JSON, Bytes: []byte(`{"a":[1]}`)}}},
+		{"nulls for what is absent", `[{"role":"frontend","authid":null,"realm":null,"extra":null}]`, ``, &Principal{Role: "frontend"}},
+		{"a role of null", `[{"role":null}]`, ``, &Principal{}},
+		{"no result", `[]`, ``, nil},
+		{"no args", ``, ``, nil},
+		{"null", `[null]`, ``, nil},
+		{"true", `[true]`, ``, nil},
+		{"a number", `[42]`, ``, nil},
+		{"a list", `[["frontend"]]`, ``, nil},
+		{"two results", `["frontend","backend"]`, ``, nil},
+		{"kwargs beside", `["frontend"]`, `{"x":1}`, nil},
+		{"a role in kwargs only", `[]`, `{"role":"frontend"}`, nil},
+		{"a binary role", `["\u0000c2VjcmV0"]`, ``, nil},
+		{"a role that is a number", `[{"role":1}]`, ``, nil},
+		{"a role that is a list", `[{"role":["frontend"]}]`, ``, nil},
+		{"an authid that is a number", `[{"role":"frontend","authid":1}]`, ``, nil},
+		{"an extra that is a list", `[{"role":"frontend","extra":[]}]`, ``, nil},
+		{"an unknown field", `[{"role":"frontend","rolle":"x"}]`, ``, nil},
+		{"a field in capitals", `[{"ROLE":"frontend"}]`, ``, nil},
+		{"a field twice", `[{"role":"frontend","role":"backend"}]`, ``, nil},
+		{"an expiry, which nothing would enforce", `[{"role":"frontend","expires_at":1}]`, ``, nil},
+		{"no list", `{"role":"frontend"}`, ``, nil},
+		{"no JSON", `["frontend"`, ``, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := RemotePrincipal([]byte(test.args), []byte(test.kwargs))
+			if (err != nil) != (test.want == nil) || test.want != nil && !reflect.DeepEqual(got, test.want) {
+				t.Errorf("got %+v, %v, want %+v", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestRemoteError(t *testing.T) {
+	for _, test := range []struct {
+		uri, args string
+		want      *Refusal // nil: a failure
+	}{
+		{"com.example.invalid_ticket", `["no",1]`, &Refusal{URI: "com.example.invalid_ticket", Message: "no"}},
+		{"com.example.invalid_ticket", `[]`, &Refusal{URI: "com.example.invalid_ticket"}},
+		{"com.example.invalid_ticket", ``, &Refusal{URI: "com.example.invalid_ticket"}},
+		{"com.example.invalid_ticket", `[1,"no"]`, &Refusal{URI: "com.example.invalid_ticket"}},
+		{"wamp.error.unavailable", `["later"]`, &Refusal{URI: "wamp.error.unavailable", Message: "later"}},
+		{"wamp.error.runtime_error", `["KeyError: 'joe'"]`, nil},
+		{"wamp.error.canceled", `["callee session left"]`, nil},
+		{"wamp.error.invalid_argument", `["x"]`, nil},
+	} {
+		err := RemoteError(test.uri, []byte(test.args))
+		var refusal *Refusal
+		isRefusal := errors.As(err, &refusal)
+		if isRefusal != (test.want != nil) || isRefusal && *refusal != *test.want {
+			t.Errorf("%s %s: got %v, want %v", test.uri, test.args, err, test.want)
+		}
+	}
+}
+
+// TestRemoteArgs: what an authenticator written for Crossbar.io looks for is there.
+func TestRemoteArgs(t *testing.T) {
+	p, err := RemoteArgs(&Request{
+		Realm: "realm1", Authid: "joe", Authmethod: "ticket", Ticket: "<&>", Session: 42,
+		Transport: &Transport{
+			Type: "websocket", Protocol: "wamp.2.json", Peer: "tcp4:127.0.0.1:17185",
+			HeadersReceived: map[string]string{"host": "localhost"}, Cbtid: "x",
+		},
+	}, []byte(`{"version":"1.0"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Format != wamp.JSON || !strings.Contains(string(p.Args), "<&>") {
+		t.Errorf("args are %s in %s", p.Args, p.Format)
+	}
+	var args []any
+	if err := json.Unmarshal(p.Args, &args); err != nil {
+		t.Fatal(err)
+	}
+	if len(args) != 3 || args[0] != "realm1" || args[1] != "joe" {
+		t.Fatalf("args are %v", args)
+	}
+	details := args[2].(map[string]any)
+	for key, want := range map[string]any{
+		"ticket": "<&>", "session": 42.0, "authmethod": "ticket", "authextra": map[string]any{"version": "1.0"},
+	} {
+		if !reflect.DeepEqual(details[key], want) {
+			t.Errorf("details.%s is %v, want %v", key, details[key], want)
+		}
+	}
+	transport := details["transport"].(map[string]any)
+	for key, want := range map[string]any{
+		"cbtid": "x", "protocol": "wamp.2.json", "http_headers_received": map[string]any{"host": "localhost"},
+		"peer": "tcp4:127.0.0.1:17185", "http_headers_sent": map[string]any{}, "type": "websocket", "client_cert": nil,
+		"http_cbtid": "x", "websocket_protocol": "wamp.2.json", "websocket_extensions_in_use": []any{},
+		"channel_type": "tcp", "channel_framing": "websocket", "peer_cert": nil, "is_secure": false,
+	} {
+		got, ok := transport[key]
+		if !ok || !reflect.DeepEqual(got, want) {
+			t.Errorf("transport.%s is %v (present: %t), want %v", key, got, ok, want)
+		}
+	}
+}
+
+func TestRemoteArgsWithoutRealmAndExtra(t *testing.T) {
+	p, err := RemoteArgs(&Request{Authid: "joe", Authmethod: "ticket", Transport: &Transport{}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(p.Args); !strings.HasPrefix(got, `[null,"joe",`) || !strings.Contains(got, `"authextra":null`) {
+		t.Errorf("args are %s", got)
+	}
+}
+
+func FuzzRemotePrincipal(f *testing.F) {
+	for _, seed := range []string{`["frontend"]`, `[{"role":"frontend","extra":{}}]`, `[{"role":"a","role":"b"}]`, `[null]`, `[`, `[{"role":`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, args []byte) {
+		p, err := RemotePrincipal(args, nil)
+		if (p == nil) == (err == nil) {
+			t.Errorf("%q: got %v, %v", args, p, err)
+		}
+	})
+}
