@@ -29,7 +29,7 @@ func (m *machine) openBase(L *lua.LState, globals *lua.LTable) {
 		"unpack":       baseUnpack,
 		"xpcall":       m.xpcall,
 	})
-	next := globals.RawGetString("next")
+	next := L.NewFunction(baseNext) // not equal to the global one in the reference either
 	globals.RawSetString("pairs", L.NewFunction(func(L *lua.LState) int {
 		t := CheckTable(L, 1)
 		L.Push(next)

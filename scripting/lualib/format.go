@@ -11,6 +11,7 @@ import (
 // directive is one conversion of string.format, as in C's printf.
 type directive struct {
 	minus, plus, space, alternate, zero bool
+	leadingZero                         bool // of an octal number
 
 	width     int
 	precision int // -1: not given
@@ -109,13 +110,8 @@ func (d *directive) format(L *lua.LState, out *buffer, arg int) {
 		}
 		out.addString(L, d.integer(d.sign(n < 0), strconv.FormatUint(magnitude, 10)))
 	case 'o':
-		digits := strconv.FormatUint(toUnsigned(CheckNumber(L, arg)), 8)
-		if d.alternate && digits != "0" && d.precision <= len(digits) {
-			d.precision = len(digits) + 1
-		} else if d.alternate && digits == "0" && d.precision == 0 {
-			d.precision = 1
-		}
-		out.addString(L, d.integer("", digits))
+		d.leadingZero = d.alternate
+		out.addString(L, d.integer("", strconv.FormatUint(toUnsigned(CheckNumber(L, arg)), 8)))
 	case 'u':
 		out.addString(L, d.integer("", strconv.FormatUint(toUnsigned(CheckNumber(L, arg)), 10)))
 	case 'x', 'X':
@@ -173,6 +169,9 @@ func (d *directive) integer(prefix, digits string) string {
 		if n := d.precision - len(digits); n > 0 {
 			digits = strings.Repeat("0", n) + digits
 		}
+	}
+	if d.leadingZero && !strings.HasPrefix(digits, "0") {
+		prefix = "0"
 	}
 	return d.pad(prefix, digits)
 }

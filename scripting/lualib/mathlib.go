@@ -24,12 +24,19 @@ func (m *machine) openMath(L *lua.LState, globals *lua.LTable) {
 		"deg": func(x float64) float64 { return x / (math.Pi / 180) },
 		"rad": func(x float64) float64 { return x * (math.Pi / 180) },
 	} {
-		functions[name] = func(L *lua.LState) int { return pushNumber(L, fn(CheckNumber(L, 1))) }
+		functions[name] = func(L *lua.LState) int {
+			x := CheckNumber(L, 1)
+			return pushNumber(L, likeC(name, fn(x), x, x))
+		}
 	}
 	for name, fn := range map[string]func(x, y float64) float64{
 		"atan2": math.Atan2, "fmod": math.Mod, "pow": math.Pow,
 	} {
-		functions[name] = func(L *lua.LState) int { return pushNumber(L, fn(CheckNumber(L, 1), CheckNumber(L, 2))) }
+		functions[name] = func(L *lua.LState) int {
+			y := CheckNumber(L, 2) // the last first: C evaluates arguments so
+			x := CheckNumber(L, 1)
+			return pushNumber(L, likeC(name, fn(x, y), x, y))
+		}
 	}
 	module := newModule(L, functions)
 	module.RawSetString("mod", module.RawGetString("fmod"))
@@ -43,24 +50,21 @@ func pushNumber(L *lua.LState, f float64) int {
 	return 1
 }
 
-// compute is the arithmetic operator of a metamethod's name.
-func compute(event string, x, y float64) float64 {
-	switch event {
-	case "__add":
-		return x + y
-	case "__sub":
-		return x - y
-	case "__mul":
-		return x * y
-	case "__div":
-		return x / y
-	case "__mod":
-		return x - math.Floor(x/y)*y
-	case "__pow":
-		return math.Pow(x, y)
-	default: // __unm
-		return -x
+// likeC gives a result that is not a number the sign that C's library gives it
+// on linux/amd64, where it prints as nan or -nan: that of the argument which is
+// none, else a minus but for a few functions.
+func likeC(name string, result, x, y float64) float64 {
+	switch {
+	case !math.IsNaN(result) || name == "abs":
+		return result
+	case math.IsNaN(x):
+		return x
+	case math.IsNaN(y):
+		return y
+	case name == "acos" || name == "asin" || name == "log10":
+		return math.Copysign(result, 1)
 	}
+	return math.Copysign(result, -1)
 }
 
 func mathFrexp(L *lua.LState) int {
@@ -71,7 +75,8 @@ func mathFrexp(L *lua.LState) int {
 }
 
 func mathLdexp(L *lua.LState) int {
-	return pushNumber(L, math.Ldexp(CheckNumber(L, 1), CheckInt(L, 2)))
+	exponent := CheckInt(L, 2)
+	return pushNumber(L, math.Ldexp(CheckNumber(L, 1), exponent))
 }
 
 func mathMax(L *lua.LState) int {

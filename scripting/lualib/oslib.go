@@ -25,7 +25,8 @@ func (m *machine) osClock(L *lua.LState) int {
 }
 
 func osDifftime(L *lua.LState) int {
-	return pushNumber(L, float64(CheckInteger(L, 1)-toInteger(OptNumber(L, 2, 0))))
+	earlier := OptInteger(L, 2, 0)
+	return pushNumber(L, float64(CheckInteger(L, 1)-earlier))
 }
 
 func (m *machine) osGetenv(L *lua.LState) int {

@@ -42,6 +42,7 @@ type protectedThread struct {
 	L       *lua.LState
 	caller  *lua.LState
 	run     *lua.LFunction // the outermost function: calls what follows it on the stack
+	place   int            // in callState.active
 	raised  bool           // a Lua error is on its way
 	dead    bool           // a Go panic came through; not to be used again
 }
@@ -84,12 +85,13 @@ func (m *machine) takeThread(L *lua.LState) *protectedThread {
 	} else {
 		th.L.RemoveContext()
 	}
+	th.place = len(m.calls.active)
 	m.calls.active = append(m.calls.active, th)
 	return th
 }
 
 func (m *machine) releaseThread(th *protectedThread) {
-	m.calls.active = m.calls.active[:len(m.calls.active)-1]
+	m.calls.active = m.calls.active[:th.place]
 	if th.dead {
 		return
 	}
@@ -177,16 +179,40 @@ func (m *machine) breakdown(r any) {
 	}
 }
 
-// protected calls fn, which is at index first of L's stack, with all that
-// follows it as arguments. The results are on the thread that it returns, which
-// the caller has to release; with an error there are none.
-func (m *machine) protected(L *lua.LState, first int) (*protectedThread, *lua.ApiError) {
+// protected calls the function at index first of L's stack with all that
+// follows it as arguments. If that succeeds, the stack holds true and nret
+// results (lua.MultRet: all), whose number it returns; else nothing. An error
+// that no protected call may keep it passes on: the end of the budget, or a
+// virtual machine that is broken.
+func (m *machine) protected(L *lua.LState, first, nret int) (n int, err *lua.ApiError) {
 	th := m.takeThread(L)
+	defer m.releaseThread(th)
 	depth := m.calls.depth
 	m.calls.depth++
-	err := th.pcall(L, first)
+	err = th.pcall(L, first)
 	m.calls.depth = depth
-	return th, err
+	L.SetTop(0)
+	if err != nil {
+		if m.ended(L) {
+			Raise(L, err.Object)
+		}
+		return 0, err
+	}
+	n = nret
+	if n == lua.MultRet {
+		n = th.L.GetTop()
+	}
+	L.Push(lua.LTrue)
+	for i := 1; i <= n; i++ {
+		L.Push(th.L.Get(i))
+	}
+	return n + 1, nil
+}
+
+// ended reports whether nothing more may run on the virtual machine.
+func (m *machine) ended(L *lua.LState) bool {
+	ctx := L.Context()
+	return m.calls.broken != nil || ctx != nil && stopReason(ctx) != nil
 }
 
 func (th *protectedThread) pcall(L *lua.LState, first int) (failure *lua.ApiError) {
@@ -206,21 +232,12 @@ func (th *protectedThread) pcall(L *lua.LState, first int) (failure *lua.ApiErro
 	case nil:
 		return nil
 	case *lua.ApiError:
+		if err.Type == lua.ApiErrorPanic {
+			panic(err.Object) // a Go panic that body did not see
+		}
 		return err
 	default:
 		panic(err)
-	}
-}
-
-// checkEnded passes on an error that no protected call may keep: the end of the
-// budget, or a virtual machine that is broken.
-func (m *machine) checkEnded(L *lua.LState, err *lua.ApiError) {
-	ended := m.calls.broken != nil
-	if ctx := L.Context(); ctx != nil && stopReason(ctx) != nil {
-		ended = true
-	}
-	if ended {
-		Raise(L, err.Object)
 	}
 }
 
@@ -232,25 +249,11 @@ func (m *machine) pcall(L *lua.LState) int {
 	if !callable(L, fn) {
 		return pushFailure(L, notCallable(fn))
 	}
-	th, err := m.protected(L, 1)
-	return m.finish(L, th, err)
-}
-
-// finish pushes what pcall returns.
-func (m *machine) finish(L *lua.LState, th *protectedThread, err *lua.ApiError) int {
+	n, err := m.protected(L, 1, lua.MultRet)
 	if err != nil {
-		m.releaseThread(th)
-		m.checkEnded(L, err)
 		return pushFailure(L, err.Object)
 	}
-	n := th.L.GetTop()
-	L.SetTop(0)
-	L.Push(lua.LTrue)
-	for i := 1; i <= n; i++ {
-		L.Push(th.L.Get(i))
-	}
-	m.releaseThread(th)
-	return n + 1
+	return n
 }
 
 func pushFailure(L *lua.LState, v lua.LValue) int {
@@ -273,12 +276,10 @@ func (m *machine) xpcall(L *lua.LState) int {
 		problem = notCallable(fn)
 	default:
 		L.Push(fn)
-		th, err := m.protected(L, 1)
+		n, err := m.protected(L, 1, lua.MultRet)
 		if err == nil {
-			return m.finish(L, th, nil)
+			return n
 		}
-		m.releaseThread(th)
-		m.checkEnded(L, err)
 		problem = err.Object
 	}
 	if handler.Type() == lua.LTFunction {
@@ -286,14 +287,10 @@ func (m *machine) xpcall(L *lua.LState) int {
 			L.SetTop(0)
 			L.Push(handler)
 			L.Push(problem)
-			th, err := m.protected(L, 1)
+			_, err := m.protected(L, 1, 1)
 			if err == nil {
-				result := th.L.Get(1)
-				m.releaseThread(th)
-				return pushFailure(L, result)
+				return pushFailure(L, L.Get(-1))
 			}
-			m.releaseThread(th)
-			m.checkEnded(L, err)
 			problem = err.Object
 		}
 	}
