@@ -30,7 +30,9 @@ func (m *machine) openString(L *lua.LState, globals *lua.LTable) {
 	mt := L.NewTable()
 	lua51.Install(L, mt)
 	mt.RawSetString("__index", module)
-	mt.RawSetString("__metatable", lua.LFalse)
+	shown := L.NewTable() // to scripts, which must not change the real one
+	shown.RawSetString("__index", module)
+	mt.RawSetString("__metatable", shown)
 	L.SetMetatable(lua.LString(""), mt)
 }
 
