@@ -46,9 +46,18 @@ type Budget struct {
 	deadline     time.Time
 	closed       chan struct{}
 	err          atomic.Pointer[error]
+	used         atomic.Int64
 	timer        *time.Timer
 	stopParent   func() bool
+	spent        bool // ended, or about to end by a timer that had fired
 }
+
+// instructionBytes is what Used takes an instruction for: some make tables and
+// closures, which nothing counts.
+const (
+	instructionBytes = 16
+	reportInterval   = 1024 // instructions between two updates of Used
+)
 
 var _ context.Context = (*Budget)(nil)
 
@@ -70,15 +79,40 @@ func NewBudget(parent context.Context, limits Limits) *Budget {
 	}
 	b := &Budget{limits: limits, closed: make(chan struct{}), deadline: time.Now().Add(limits.Wall)}
 	b.timer = time.AfterFunc(limits.Wall, func() { b.Stop(fmt.Errorf("%w (%v)", ErrWall, limits.Wall)) })
-	b.stopParent = context.AfterFunc(parent, func() { b.Stop(fmt.Errorf("%w: %w", ErrStopped, context.Cause(parent))) })
+	b.follow(parent)
 	return b
+}
+
+func (b *Budget) follow(parent context.Context) {
+	b.stopParent = context.AfterFunc(parent, func() { b.Stop(fmt.Errorf("%w: %w", ErrStopped, context.Cause(parent))) })
 }
 
 // Release frees the timer. The budget stays readable.
 func (b *Budget) Release() {
-	b.timer.Stop()
-	b.stopParent()
+	timer, parent := b.timer.Stop(), b.stopParent()
+	b.spent = !timer || !parent || b.Err() != nil
 }
+
+// Restart makes a released budget one for the next call, under the same limits
+// and the end of parent: as NewBudget, without its allocations. It reports false,
+// and does nothing, where the last call was stopped or about to be.
+func (b *Budget) Restart(parent context.Context) bool {
+	if b.spent {
+		return false
+	}
+	b.instructions, b.bytes, b.steps = 0, 0, 0
+	b.used.Store(0)
+	b.deadline = time.Now().Add(b.limits.Wall)
+	b.timer.Reset(b.limits.Wall)
+	b.follow(parent)
+	return true
+}
+
+// Used estimates how many bytes the call has made so far, a little late. It may
+// be called from any goroutine.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
+func (b *Budget) report() { b.used.Store(b.bytes + b.instructions*instructionBytes) }
 
 // Stop ends the call for the given reason; the first reason stays.
 func (b *Budget) Stop(reason error) {
@@ -90,6 +124,9 @@ func (b *Budget) Stop(reason error) {
 // Done counts one instruction; see Budget.
 func (b *Budget) Done() <-chan struct{} {
 	b.instructions++
+	if b.instructions%reportInterval == 0 {
+		b.report()
+	}
 	if b.instructions > b.limits.Instructions {
 		b.Stop(fmt.Errorf("%w (%d)", ErrInstructions, b.limits.Instructions))
 	}
@@ -111,6 +148,7 @@ func (b *Budget) Err() error {
 // error, and stops the call, where the limit is passed: ask before allocating.
 func (b *Budget) Bytes(n int) error {
 	b.bytes += int64(n)
+	b.report()
 	if b.bytes > b.limits.Bytes || n < 0 {
 		b.Stop(fmt.Errorf("%w (%d bytes)", ErrBytes, b.limits.Bytes))
 	}

@@ -129,6 +129,9 @@ func (f *function) parameters() {
 // finish completes the prototype.
 func (f *function) finish() *lua.FunctionProto {
 	f.emit(lua.OP_RETURN, 0, 1, 0)
+	line := f.lastLine
+	f.finishAgain()
+	f.lastLine = line
 	for _, v := range f.active {
 		v.EndPc = f.pc()
 	}

@@ -32,15 +32,12 @@ func concat(L *lua.LState) int {
 }
 
 // raiseConcat raises the error for argument n, left, and what was made of those
-// behind it, last.
+// behind it, last, which goes by the name of argument n+1.
 func raiseConcat(L *lua.LState, n int, left, last lua.LValue) {
 	if isText(left) {
-		n++
-		if L.Get(n) != last { // a metamethod's result, which has no name
-			L.RaiseError("%s", typeError("concatenate", "", typeName(last)))
-		}
+		raiseOperand(L, "concatenate", n+1, last)
 	}
-	raiseOperand(L, "concatenate", n)
+	raiseOperand(L, "concatenate", n, left)
 }
 
 func isText(v lua.LValue) bool {

@@ -76,6 +76,8 @@ type function struct {
 	constants []lua.LValue
 	constant  map[lua.LValue]int
 	globals   map[int]bool // constants that name globals
+	zero      int          // 1 + the index of the constant of zeroOperand
+	again     []again
 	upvalues  []upvalue
 	block     *block
 	active    []*lua.DbgLocalInfo // one for each active local, by register

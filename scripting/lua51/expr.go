@@ -56,14 +56,17 @@ func (f *function) setResults(e *expr, n int) {
 	}
 }
 
-// setOneResult cuts a call or vararg to one value.
+// setOneResult cuts a call or vararg to one value. OP_VARARG ends the stack
+// behind its target, so that must be the highest register.
 func (f *function) setOneResult(e *expr) {
 	switch e.kind {
 	case exCall:
 		e.set(exRegister, argA(f.code[e.info]))
 	case exVararg:
 		setB(&f.code[e.info], 2)
-		e.kind = exPending
+		setA(&f.code[e.info], f.free)
+		e.set(exRegister, f.free)
+		f.reserve(1)
 	}
 }
 
@@ -369,9 +372,92 @@ func (f *function) arithmetic(op int, left, right *expr) {
 	case lua.OP_POW:
 		f.callHelper(helperPow, left, l, r)
 	default:
+		if f.mayBeNegativeZero(op, l, r) {
+			f.signedArithmetic(op, left, l, r)
+			return
+		}
 		f.releaseTwo(l, r)
 		left.set(exPending, f.emit(op, 0, l, r))
 	}
+}
+
+// mayBeNegativeZero reports whether the result of an operation can be -0. It
+// cannot where a number other than zero is added or taken away.
+func (f *function) mayBeNegativeZero(op, left, right int) bool {
+	if op != lua.OP_ADD && op != lua.OP_SUB {
+		return true
+	}
+	for _, rk := range [...]int{left, right} {
+		if rk >= rkConstant {
+			if n, ok := f.constants[rk-rkConstant].(lua.LNumber); ok && n != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// signedArithmetic emits an operation whose result may be -0, which the
+// machine's instructions turn into 0: after a zero the helper does it again, in
+// code at the end of the function.
+func (f *function) signedArithmetic(op int, e *expr, l, r int) {
+	helper := signedHelpers[op]
+	zero := f.zeroOperand()
+	if zero < 0 {
+		f.callHelper(helper, e, l, r)
+		return
+	}
+	result := f.free
+	f.check(5)
+	f.emit(op, result, l, r)
+	f.emit(lua.OP_EQ, 1, result, zero)
+	f.again = append(f.again, again{
+		jump: f.emitBx(lua.OP_JMP, 0, maxSbx), helper: helper, left: l, right: r, result: result, line: f.lines[f.pc()-1],
+	})
+	f.releaseTwo(l, r)
+	f.result(e, result)
+}
+
+// again is an operation that a helper has to do again, see signedArithmetic.
+type again struct {
+	jump                int
+	helper              *lua.LFunction
+	left, right, result int
+	line                int
+}
+
+// finishAgain emits the code for all of them.
+func (f *function) finishAgain() {
+	for _, a := range f.again {
+		f.setTarget(a.jump, f.pc())
+		f.lastLine = a.line
+		f.emitHelper(a.helper, a.result+1, a.left, a.right, a.result)
+		f.emit(lua.OP_MOVE, a.result, a.result+1, 0)
+		f.setTarget(f.emitBx(lua.OP_JMP, 0, maxSbx), a.jump+1)
+	}
+}
+
+// zeroOperand returns an operand that is zero, or -1. It is a constant of its
+// own: the program's zero may be -0.
+func (f *function) zeroOperand() int {
+	if f.zero == 0 {
+		if len(f.constants) > maxRK {
+			return -1
+		}
+		f.constants = append(f.constants, lua.LNumber(0))
+		f.zero = len(f.constants)
+	}
+	return f.zero - 1 | rkConstant
+}
+
+// result makes e the value in the register at f.free, or above it.
+func (f *function) result(e *expr, register int) {
+	if register == f.free {
+		f.reserve(1)
+		e.set(exRegister, register)
+		return
+	}
+	e.set(exPending, f.emit(lua.OP_MOVE, 0, register, 0))
 }
 
 // releaseTwo frees two operands, the one taken last first.
@@ -385,6 +471,17 @@ func (f *function) releaseTwo(l, r int) {
 func (f *function) callHelper(h *lua.LFunction, e *expr, operands ...int) {
 	base := f.free
 	f.check(1 + len(operands))
+	f.emitHelper(h, base, operands...)
+	if len(operands) == 2 {
+		f.releaseTwo(operands[0], operands[1])
+	} else {
+		f.release(operands[0])
+	}
+	f.result(e, base)
+}
+
+// emitHelper emits the call of a helper in the registers from base on.
+func (f *function) emitHelper(h *lua.LFunction, base int, operands ...int) {
 	f.helper(h, base)
 	for i, rk := range operands {
 		if rk >= rkConstant {
@@ -395,12 +492,6 @@ func (f *function) callHelper(h *lua.LFunction, e *expr, operands ...int) {
 	}
 	f.emit(lua.OP_CALL, base, 1+len(operands), 2)
 	f.nameCall("?")
-	if len(operands) == 2 {
-		f.releaseTwo(operands[0], operands[1])
-	} else {
-		f.release(operands[0])
-	}
-	e.set(exPending, f.emit(lua.OP_MOVE, 0, base, 0))
 }
 
 // negate emits a unary minus.
@@ -410,8 +501,7 @@ func (f *function) negate(e *expr) {
 		return
 	}
 	r := f.toAny(e)
-	f.releaseExpr(e)
-	e.set(exPending, f.emit(lua.OP_UNM, 0, r, 0))
+	f.callHelper(helperUnm, e, r)
 }
 
 // length emits the operator #.

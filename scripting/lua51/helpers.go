@@ -14,9 +14,18 @@ var (
 	helperConcat = &lua.LFunction{IsG: true, GFunction: concat}
 	helperMod    = &lua.LFunction{IsG: true, GFunction: mod}
 	helperPow    = &lua.LFunction{IsG: true, GFunction: pow}
+	helperUnm    = &lua.LFunction{IsG: true, GFunction: unm}
 	helperLen    = &lua.LFunction{IsG: true, GFunction: length}
 	helperFor    = &lua.LFunction{IsG: true, GFunction: forNumbers}
 )
+
+// signedHelpers are the operations whose result may be -0.
+var signedHelpers = map[int]*lua.LFunction{
+	lua.OP_ADD: {IsG: true, GFunction: add},
+	lua.OP_SUB: {IsG: true, GFunction: sub},
+	lua.OP_MUL: {IsG: true, GFunction: mul},
+	lua.OP_DIV: {IsG: true, GFunction: div},
+}
 
 // toNumber converts a number or a numeric string.
 func toNumber(v lua.LValue) (float64, bool) {
@@ -36,10 +45,40 @@ func modulo(a, b float64) float64 { return a - float64(math.Floor(a/b)*b) }
 
 func power(a, b float64) float64 { return math.Pow(a, b) }
 
+func add(L *lua.LState) int {
+	return arithmetic(L, "__add", func(a, b float64) float64 { return a + b })
+}
+
+func sub(L *lua.LState) int {
+	return arithmetic(L, "__sub", func(a, b float64) float64 { return a - b })
+}
+
+func mul(L *lua.LState) int {
+	return arithmetic(L, "__mul", func(a, b float64) float64 { return a * b })
+}
+
+func div(L *lua.LState) int {
+	return arithmetic(L, "__div", func(a, b float64) float64 { return a / b })
+}
+
 func mod(L *lua.LState) int { return arithmetic(L, "__mod", modulo) }
 func pow(L *lua.LState) int { return arithmetic(L, "__pow", power) }
 
-// arithmetic applies an operator to the two arguments.
+// unm is unary minus, whose metamethod gets the operand twice.
+func unm(L *lua.LState) int {
+	v := L.Get(1)
+	if n, ok := toNumber(v); ok {
+		L.Push(-lua.LNumber(n))
+		return 1
+	}
+	if !callBinary(L, v, v, "__unm") {
+		raiseOperand(L, "perform arithmetic on", 1, v)
+	}
+	return 1
+}
+
+// arithmetic applies an operator to the first two arguments. A third is what the
+// machine made of them, which stays if they are not numbers.
 func arithmetic(L *lua.LState, event string, apply func(a, b float64) float64) int {
 	left, right := L.Get(1), L.Get(2)
 	if a, ok := left.(lua.LNumber); ok {
@@ -54,13 +93,16 @@ func arithmetic(L *lua.LState, event string, apply func(a, b float64) float64) i
 		L.Push(lua.LNumber(apply(a, b)))
 		return 1
 	}
+	if L.GetTop() == 3 {
+		return 1
+	}
 	if callBinary(L, left, right, event) {
 		return 1
 	}
 	if aok {
-		raiseOperand(L, "perform arithmetic on", 2)
+		raiseOperand(L, "perform arithmetic on", 2, right)
 	}
-	raiseOperand(L, "perform arithmetic on", 1)
+	raiseOperand(L, "perform arithmetic on", 1, left)
 	return 0
 }
 
@@ -98,7 +140,8 @@ func metamethod(L *lua.LState, v lua.LValue, event string) lua.LValue {
 
 // length is #v: metamethods count for userdata only.
 func length(L *lua.LState) int {
-	switch v := L.Get(1).(type) {
+	v := L.Get(1)
+	switch v := v.(type) {
 	case *lua.LTable:
 		L.Push(lua.LNumber(v.Len()))
 		return 1
@@ -113,7 +156,7 @@ func length(L *lua.LState) int {
 			return 1
 		}
 	}
-	raiseOperand(L, "get length of", 1)
+	raiseOperand(L, "get length of", 1, v)
 	return 0
 }
 

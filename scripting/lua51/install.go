@@ -12,24 +12,9 @@ import (
 // to reach that metatable. Prototypes made by [Compile] run as they should only
 // on a state where this has been done.
 func Install(L *lua.LState, strings *lua.LTable) {
-	for event, apply := range map[string]func(a, b float64) float64{
-		"__add": func(a, b float64) float64 { return a + b },
-		"__sub": func(a, b float64) float64 { return a - b },
-		"__mul": func(a, b float64) float64 { return a * b },
-		"__div": func(a, b float64) float64 { return a / b },
-	} {
-		strings.RawSetString(event, L.NewFunction(func(L *lua.LState) int {
-			return arithmetic(L, event, apply)
-		}))
+	for event, operate := range map[string]lua.LGFunction{"__add": add, "__sub": sub, "__mul": mul, "__div": div} {
+		strings.RawSetString(event, L.NewFunction(operate))
 	}
-	strings.RawSetString("__unm", L.NewFunction(func(L *lua.LState) int {
-		n, ok := toNumber(L.Get(1))
-		if !ok {
-			raiseOperand(L, "perform arithmetic on", 1)
-		}
-		L.Push(-lua.LNumber(n))
-		return 1
-	}))
 }
 
 // Call calls fn on a state, with nret results left

@@ -9,8 +9,9 @@ import (
 )
 
 // raiseOperand raises the error of a helper or string metamethod, which is
-// running, for one of its arguments: "attempt to <action> local 'x' (a nil value)".
-func raiseOperand(L *lua.LState, action string, arg int) {
+// running, for one of its arguments, which holds v by now: "attempt to <action>
+// local 'x' (a nil value)".
+func raiseOperand(L *lua.LState, action string, arg int, v lua.LValue) {
 	name := ""
 	if caller, ok := L.GetStack(1); ok {
 		if p, pc := running(L, caller); p != nil {
@@ -29,7 +30,7 @@ func raiseOperand(L *lua.LState, action string, arg int) {
 			}
 		}
 	}
-	L.RaiseError("%s", typeError(action, name, typeName(L.Get(arg))))
+	L.RaiseError("%s", typeError(action, name, typeName(v)))
 }
 
 func typeName(v lua.LValue) string { return v.Type().String() }
