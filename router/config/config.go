@@ -1,0 +1,213 @@
+package config
+
+import (
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"usher/router/auth"
+)
+
+// Config is a validated configuration. It and everything it refers to is
+// immutable; it may be shared between goroutines.
+type Config struct {
+	File       string // as given to Load or Parse
+	Realms     []Realm
+	Transports []Transport // at least one, with different endpoints
+	Scripts    Scripts
+	Components map[string]Component // by the component's name; may be nil
+
+	TrustedProxies []netip.Prefix // whose word on a client's address is taken
+	AllowedHosts   []string       // further Host names that a loopback listener answers to; lower-case, without port
+
+	Limits Limits
+
+	// Warnings are what was accepted but does not work as written.
+	Warnings []Problem
+
+	files []fileCheck
+}
+
+// Realm is a realm with its roles, which have different names.
+type Realm struct {
+	Name  string
+	Roles []*auth.Role
+}
+
+// Transport is one listener and what it serves.
+type Transport struct {
+	Endpoint Endpoint
+	Paths    []Path // with different Paths
+}
+
+// Endpoint is where a Transport listens.
+type Endpoint struct {
+	Interface string // IP address or host name; empty: all interfaces
+	Port      int    // 0: any free one
+	TLS       *TLS   // nil: plain TCP
+}
+
+// Address returns host and port in the form that package net takes.
+func (e Endpoint) Address() string { return net.JoinHostPort(e.Interface, strconv.Itoa(e.Port)) }
+
+// TLS names the files of a listener's certificate, relative to the working
+// directory as the configuration file's name is.
+type TLS struct {
+	Certificate string // PEM, the leaf first
+	Key         string // PEM
+}
+
+// Path is what a Transport serves under one URL path. Exactly one of WebSocket,
+// Static and Page is set.
+type Path struct {
+	Path      string     // clean, begins with "/"
+	WebSocket *WebSocket // at exactly Path
+	Static    *Static    // at Path and below
+	Page      bool       // usher's own page, at Path and below
+}
+
+// WebSocket is a path where WAMP clients connect.
+type WebSocket struct {
+	Subprotocols   []string // that are offered, e.g. "wamp.2.json"
+	Auth           auth.Methods
+	AllowedOrigins []string // further origins whose pages may connect; "*" in one stands for any text
+}
+
+// Static is a directory of files.
+type Static struct {
+	Directory string // relative to the working directory as the configuration file's name is
+}
+
+// Scripts says which Lua components run and what bounds them.
+type Scripts struct {
+	Directory string   // relative to the working directory as the configuration file's name is; empty: none
+	Env       []string // names of environment variables that scripts may read
+	AllowJoin bool     // a script may choose its realm and role itself
+	Limits    ScriptLimits
+}
+
+// ScriptLimits bound what scripts may use. Zero values mean the scripting
+// host's defaults.
+type ScriptLimits struct {
+	HandlerTimeout time.Duration // wall time of one handler, waiting included
+	Instructions   int           // of one handler
+	Memory         int           // bytes that one handler may make
+	PatternSteps   int           // of the pattern matcher, in one handler
+	VMs            int           // of one component
+	IdleVMs        int           // of one component that are kept
+	VMCalls        int           // that one VM serves before it is replaced
+	QueueWait      time.Duration // for a VM
+	CallDepth      int           // of router.call within router.call
+}
+
+// Component is where a script's session joins, whatever the script itself says.
+type Component struct {
+	Realm, Role string
+}
+
+// Limits bound connections and sessions. Zero values mean the defaults of the
+// packages transport and realm.
+type Limits struct {
+	MaxMessageSize       int // bytes of one incoming message
+	QueueSize            int // bytes that may wait to be written to one client
+	WriteTimeout         time.Duration
+	PingInterval         time.Duration
+	PingTimeout          time.Duration
+	CloseTimeout         time.Duration
+	HelloTimeout         time.Duration
+	AuthenticateTimeout  time.Duration
+	AuthenticatorTimeout time.Duration
+	ShutdownTimeout      time.Duration
+	PendingCalls         int // of one caller
+	PendingInvocations   int // of one callee
+	Registrations        int // of one session
+	Subscriptions        int // of one session
+	Handshakes           int // clients that are joining
+	HandshakesPerAddress int
+}
+
+// Roles returns the roles of each realm by name, the raw material of a policy.
+// The maps are the caller's.
+func (c *Config) Roles() map[string]map[string]*auth.Role {
+	realms := make(map[string]map[string]*auth.Role, len(c.Realms))
+	for _, r := range c.Realms {
+		roles := make(map[string]*auth.Role, len(r.Roles))
+		for _, role := range r.Roles {
+			roles[role.Name] = role
+		}
+		realms[r.Name] = roles
+	}
+	return realms
+}
+
+// Dynamics returns what the configuration names as authenticators, each once,
+// in the order of the file.
+func (c *Config) Dynamics() []*auth.Dynamic {
+	var all []*auth.Dynamic
+	for _, t := range c.Transports {
+		for _, p := range t.Paths {
+			if p.WebSocket == nil || p.WebSocket.Auth.Ticket == nil || p.WebSocket.Auth.Ticket.Authenticator == nil {
+				continue
+			}
+			d := p.WebSocket.Auth.Ticket.Authenticator
+			if !slices.ContainsFunc(all, func(o *auth.Dynamic) bool {
+				return o.URI == d.URI && o.Realm == d.Realm && slices.Equal(o.Realms, d.Realms)
+			}) {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
+}
+
+// Authenticators returns the URIs that the configuration names as
+// authenticators: only the router may call them. The map is the caller's.
+func (c *Config) Authenticators() map[string]bool {
+	uris := map[string]bool{}
+	for _, d := range c.Dynamics() {
+		uris[d.URI] = true
+	}
+	return uris
+}
+
+// realmsOf returns the names of the realms where an authenticator may be asked.
+func (c *Config) realmsOf(d *auth.Dynamic) []string {
+	if d.Realm != "" {
+		return []string{d.Realm}
+	}
+	if len(d.Realms) > 0 {
+		return d.Realms
+	}
+	return slices.Sorted(maps.Keys(c.Roles()))
+}
+
+// hasRole reports whether any of the realms has the role.
+func (c *Config) hasRole(role string) bool {
+	for _, r := range c.Realms {
+		if r.role(role) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Config) realm(name string) *Realm {
+	for i := range c.Realms {
+		if c.Realms[i].Name == name {
+			return &c.Realms[i]
+		}
+	}
+	return nil
+}
+
+func (r *Realm) role(name string) *auth.Role {
+	for _, role := range r.Roles {
+		if role.Name == name {
+			return role
+		}
+	}
+	return nil
+}

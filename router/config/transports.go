@@ -1,0 +1,256 @@
+package config
+
+import (
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+// transports reads the list of listeners. The keys of one:
+//
+//	type      web, or websocket for a listener that serves one WebSocket alone
+//	endpoint  dict, see endpoint
+//	paths     (web) dict by URL path, see path; "ws" and "/ws" are the same
+//	url       (websocket) the address that clients use; its path counts
+//
+// and for type websocket those of a path of that type.
+func (r *reader) transports(v value, c *Config) []Transport {
+	var transports []Transport
+	first := map[string]value{}
+	for _, item := range v.list() {
+		t, ok := r.transport(item, c)
+		if !ok {
+			continue
+		}
+		if t.Endpoint.Port != 0 {
+			unique(first, t.Endpoint.Address(), item, "endpoint")
+		}
+		transports = append(transports, t)
+	}
+	if v.n != nil && v.n.kind == kindList && len(transports) == 0 && len(r.problems) == 0 {
+		v.fail("there is no transport that usher can serve: nobody could connect")
+	}
+	return transports
+}
+
+func (r *reader) transport(v value, c *Config) (Transport, bool) {
+	f := v.fields()
+	typ := f.need("type")
+	kind := typ.text()
+	var t Transport
+	switch kind {
+	case "web":
+		t.Endpoint = r.endpoint(f.need("endpoint"), c)
+		t.Paths = r.paths(f.need("paths"), c)
+		if o := f.get("options"); r.crossbar && !o.absent() {
+			o.warn("usher has no options for a whole web transport; they have no effect")
+		}
+	case "websocket":
+		t.Endpoint = r.endpoint(f.need("endpoint"), c)
+		t.Paths = []Path{{Path: urlPath(f.get("url")), WebSocket: r.webSocket(f, c)}}
+	case "rawsocket", "universal", "mqtt", "flash":
+		typ.unsupported("transports of type %q are not supported; use web or websocket", kind)
+		return t, false
+	default:
+		if r.crossbar {
+			typ.warn("transports of type %q are not supported; use web or websocket", kind)
+		} else {
+			typ.oneOf("a transport's type", "web", "websocket")
+		}
+		return t, false
+	}
+	r.crossbarOnly(f, "id")
+	f.done(map[string]string{"auth": "auth belongs into a path of type websocket", "port": "port belongs into endpoint"})
+	return t, true
+}
+
+// urlPath is the path of a WebSocket's address, or "/".
+func urlPath(v value) string {
+	s := v.text()
+	if s == "" {
+		return "/"
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" {
+		v.fail("%q is not an address such as ws://localhost:8080/ws", s)
+		return "/"
+	}
+	return path.Clean("/" + u.Path)
+}
+
+// endpoint reads where to listen:
+//
+//	type       tcp
+//	port       1 to 65535, or 0 for any free one
+//	interface  an IP address or host name; absent: all interfaces
+//	tls        {certificate, key}: names of PEM files
+func (r *reader) endpoint(v value, c *Config) Endpoint {
+	f := v.fields()
+	var e Endpoint
+	if typ := f.need("type"); typ.text() != "tcp" && typ.is(kindString) {
+		typ.fail("endpoints of type %q are not supported; use tcp", typ.text())
+	}
+	port := f.need("port")
+	if port.n != nil && port.n.kind == kindString && strings.HasPrefix(port.n.text, "$") {
+		port.fail("usher does not read the environment in its configuration: write the number")
+	} else {
+		e.Port = port.integer(0, 65535)
+	}
+	e.Interface = strings.Trim(f.get("interface").name(), "[]")
+	if t := f.get("tls"); !t.absent() {
+		e.TLS = r.tls(t, c)
+	}
+	r.crossbarOnly(f, "backlog", "shared", "user_timeout")
+	f.done(map[string]string{"host": "it is called interface", "address": "it is called interface"})
+	return e
+}
+
+func (r *reader) tls(v value, c *Config) *TLS {
+	f := v.fields()
+	t := &TLS{
+		Certificate: r.filePath(f.need("certificate"), c, false),
+		Key:         r.filePath(f.need("key"), c, false),
+	}
+	// Ignoring this would admit clients that the author wants to keep out.
+	if ca := f.get("ca_certificates"); !ca.absent() {
+		ca.fail("client certificates are not supported: usher can't keep out clients without one")
+	}
+	f.done(nil)
+	return t
+}
+
+// paths reads what a web transport serves. The type of one says its other keys:
+//
+//	websocket  serializers, auth, options; see webSocket
+//	static     directory: its files, index.html for the directory itself
+//	page       none: usher's own page, on which a person can log in
+func (r *reader) paths(v value, c *Config) []Path {
+	var paths []Path
+	first := map[string]value{}
+	v.each(func(key string, v value) {
+		p := Path{Path: path.Clean("/" + key)}
+		if strings.ContainsAny(key, "?#%{}\\ ") {
+			v.fail("%q is not a plain URL path", key)
+			return
+		}
+		if p.Path == "/healthz" || p.Path == "/readyz" {
+			v.fail("usher answers %s itself; choose another path", p.Path)
+			return
+		}
+		f := v.fields()
+		typ := f.need("type")
+		switch kind := typ.text(); kind {
+		case "websocket":
+			p.WebSocket = r.webSocket(f, c)
+		case "static":
+			p.Static = r.static(f, c)
+			if p.Static == nil {
+				return
+			}
+		case "page":
+			p.Page = true
+		default:
+			if r.crossbar {
+				typ.warn("paths of type %q are not supported; nothing is served there", kind)
+			} else {
+				typ.oneOf("a path's type", "websocket", "static", "page")
+			}
+			return
+		}
+		r.crossbarOnly(f, "id")
+		f.done(map[string]string{"allowed_origins": "write options: {allowed_origins: […]}"})
+		unique(first, p.Path, v, "path")
+		paths = append(paths, p)
+	})
+	slices.SortFunc(paths, func(a, b Path) int { return strings.Compare(a.Path, b.Path) })
+	return paths
+}
+
+func (r *reader) static(f *fields, c *Config) *Static {
+	if d := f.get("directory"); !d.absent() {
+		s := &Static{Directory: r.filePath(d, c, true)}
+		if o := f.get("options"); !o.absent() {
+			o.unsupported("static paths have no options: there is no directory listing, and index.html is what a directory shows")
+		}
+		return s
+	}
+	if r.crossbar && f.n != nil && f.n.has("package") {
+		f.warn("files inside of a Python package are not supported; nothing is served there")
+		return nil
+	}
+	f.need("directory")
+	return nil
+}
+
+// webSocket reads what clients meet who connect:
+//
+//	serializers  list of json, msgpack, cbor; absent: all
+//	auth         dict of methods, see methods
+//	options      dict: allowed_origins, a list of further origins, such as
+//	             https://example.com, whose pages may connect; "*" stands for
+//	             any text
+func (r *reader) webSocket(f *fields, c *Config) *WebSocket {
+	w := &WebSocket{Subprotocols: r.subprotocols(f.get("serializers"))}
+	w.Auth = r.methods(f, c)
+	options := f.get("options").fields()
+	w.AllowedOrigins = origins(options.get("allowed_origins"))
+	if r.crossbar {
+		crossbarOptions(options, &c.Limits)
+	}
+	options.done(map[string]string{
+		"max_message_size":   "write limits: {max_message_size: 1MiB} at the top",
+		"auto_ping_interval": "write limits: {ping_interval: 30s} at the top",
+		"auto_ping_timeout":  "write limits: {ping_timeout: 15s} at the top",
+	})
+	r.crossbarOnly(f, "debug", "compression")
+	return w
+}
+
+// subprotocols turns serializers into the names of WebSocket subprotocols: each
+// by itself and batched, in the order of the list.
+func (r *reader) subprotocols(v value) []string {
+	names := v.names()
+	if v.absent() {
+		names = []string{"cbor", "msgpack", "json"}
+	}
+	var subs []string
+	for i, name := range names {
+		if !slices.Contains([]string{"json", "msgpack", "cbor"}, name) {
+			v.list()[i].unsupportedSerializer()
+			continue
+		}
+		subs = append(subs, "wamp.2."+name+".batched", "wamp.2."+name)
+	}
+	if len(subs) == 0 && len(v.r.problems) == 0 {
+		v.fail("no serializer is left: name json, msgpack or cbor")
+	}
+	return subs
+}
+
+func (v value) unsupportedSerializer() {
+	if v.r.crossbar {
+		v.warn("the serializer %q is not supported; it is not offered to clients", v.n.text)
+		return
+	}
+	v.oneOf("a serializer", "json", "msgpack", "cbor")
+}
+
+// origins reads patterns of origins.
+func origins(v value) []string {
+	var all []string
+	for i, o := range v.names() {
+		_, host, ok := strings.Cut(o, "://")
+		switch {
+		case o == "*", o == "null":
+		case !ok || host == "":
+			v.fail("entry %d: %q is not an origin such as https://example.com or https://*.example.com", i, o)
+			continue
+		case strings.ContainsAny(host, "/?#@ "):
+			v.fail("entry %d: %q is not an origin: it ends after host and port", i, o)
+			continue
+		}
+		all = append(all, strings.ToLower(o))
+	}
+	return all
+}
