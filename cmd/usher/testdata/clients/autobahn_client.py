@@ -1,0 +1,82 @@
+"""The demo's client with Autobahn|Python: FRAMEWORK SERIALIZER URL AUTHID.
+
+Logs in with the ticket from the environment variable TICKET, tries what the role
+may and may not do, and prints each step as one line of JSON: what and outcome.
+Exits 0 if it joined and left, 1 if it was refused.
+"""
+
+import importlib
+import json
+import os
+import sys
+
+framework, serializer, url, authid = sys.argv[1:]
+wamp = importlib.import_module(f"autobahn.{framework}.wamp")
+
+from autobahn.wamp import serializer as serializers  # noqa: E402
+from autobahn.wamp.exception import ApplicationError  # noqa: E402
+from autobahn.wamp.types import PublishOptions  # noqa: E402
+
+SERIALIZERS = {
+    "json": [serializers.JsonSerializer()],
+    "msgpack": [serializers.MsgPackSerializer()],
+    "cbor": [serializers.CBORSerializer()],
+    "json.batched": [serializers.JsonSerializer(batched=True)],
+    "msgpack.batched": [serializers.MsgPackSerializer(batched=True)],
+    "cbor.batched": [serializers.CBORSerializer(batched=True)],
+    "all": None,  # what Autobahn offers by itself
+}
+
+# Why the session ended, for the exit status.
+ended = []
+
+
+def step(what, outcome):
+    # Twisted's runner turns sys.stdout into a log with time stamps.
+    print(json.dumps([what, outcome]), file=sys.__stdout__, flush=True)
+
+
+class Client(wamp.ApplicationSession):
+    def onConnect(self):
+        self.join(self.config.realm, ["ticket"], authid)
+
+    def onChallenge(self, challenge):
+        step("challenge", [challenge.method, challenge.extra])
+        return os.environ["TICKET"]
+
+    async def onJoin(self, details):
+        step("join", [details.authid, details.authrole, details.authmethod, details.authprovider])
+        await self.attempt("call com.example.add2", self.call, "com.example.add2", 2, 3)
+        await self.attempt("register com.example.mul2", self.register, lambda x, y: x * y, "com.example.mul2")
+        for topic in ("com.example.topic1", "com.foobar.topic1", "com.example.topic2", "com.foobar.topic2"):
+            await self.attempt(f"publish {topic}", self.publish, topic, "hello", options=PublishOptions(acknowledge=True))
+        self.leave()
+
+    async def attempt(self, what, do, *args, **kwargs):
+        try:
+            result = await do(*args, **kwargs)
+        except ApplicationError as e:
+            step(what, e.error)
+        else:
+            step(what, result if isinstance(result, int) else "ok")
+
+    def onLeave(self, details):
+        step("leave", [details.reason, details.message])
+        ended.append(details.reason)
+        self.disconnect()
+
+    def onDisconnect(self):
+        if framework == "twisted":
+            from twisted.internet import reactor
+
+            if reactor.running:
+                reactor.stop()
+        else:
+            import asyncio
+
+            asyncio.get_event_loop().stop()
+
+
+runner = wamp.ApplicationRunner(url, "realm1", serializers=SERIALIZERS[serializer])
+runner.run(Client)
+sys.exit(0 if ended == ["wamp.close.normal"] else 1)
