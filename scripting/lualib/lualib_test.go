@@ -3,6 +3,7 @@ package lualib_test
 import (
 	"os"
 	"testing"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -11,6 +12,7 @@ import (
 
 func TestMain(m *testing.M) {
 	lua.MaxArrayIndex = 1 << 16 // as the scripting host has it
+	time.Local = time.UTC       // as the recorded dates are
 	os.Exit(m.Run())
 }
 
