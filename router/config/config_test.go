@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -220,7 +221,7 @@ func golden(t *testing.T, got []Problem, want []string) {
 	for i, p := range got {
 		lines[i] = p.String()
 	}
-	if !reflect.DeepEqual(lines, want) {
+	if !slices.Equal(lines, want) {
 		t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(lines, "\n\t"), strings.Join(want, "\n\t"))
 	}
 }

@@ -55,13 +55,12 @@ func (r *reader) scripts(v value, c *Config) {
 	if d := f.need("directory"); !d.absent() {
 		c.Scripts.Directory = r.filePath(d, c, true)
 	}
-	env := f.get("env")
-	c.Scripts.Env = env.names()
-	for i, name := range c.Scripts.Env {
+	c.Scripts.Env = f.get("env").names(func(name string) string {
 		if strings.ContainsAny(name, "=\x00") {
-			env.fail("entry %d: %q is not the name of an environment variable", i, name)
+			return "is not the name of an environment variable"
 		}
-	}
+		return ""
+	})
 	c.Scripts.AllowJoin = f.get("allow_join").boolean(true)
 	l := f.get("limits").fields()
 	c.Scripts.Limits = ScriptLimits{
@@ -157,13 +156,14 @@ func prefixes(v value) []netip.Prefix {
 
 // hosts reads names as they stand in a Host header, without port.
 func hosts(v value) []string {
-	var all []string
-	for i, name := range v.names() {
+	all := v.names(func(name string) string {
 		if strings.ContainsAny(name, "/:*@ ") {
-			v.fail("entry %d: %q is not a host name without scheme and port", i, name)
-			continue
+			return "is not a host name without scheme and port"
 		}
-		all = append(all, strings.ToLower(name))
+		return ""
+	})
+	for i := range all {
+		all[i] = strings.ToLower(all[i])
 	}
 	return all
 }

@@ -113,7 +113,7 @@ func (r *reader) principals(v value, c *Config) map[string]auth.StaticTicket {
 
 func (r *reader) dynamic(f *fields, c *Config) *auth.Dynamic {
 	uri, realm, realms := f.need("authenticator"), f.get("authenticator-realm"), f.get("realms")
-	d := &auth.Dynamic{URI: uri.name(), Realm: realm.name(), Realms: realms.names()}
+	d := &auth.Dynamic{URI: uri.name(), Realm: realm.name(), Realms: realms.names(nil)}
 	if realms.n != nil && realms.n.kind == kindList && len(realms.n.items) == 0 {
 		realms.fail("the list is empty: nobody could join; leave it out to allow all realms")
 	}

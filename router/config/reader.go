@@ -64,8 +64,11 @@ func (v value) is(k kind) bool {
 	}
 	if v.n.kind != k {
 		hint := ""
-		if k == kindString && (v.n.kind == kindInt || v.n.kind == kindBool || v.n.kind == kindNumber) {
+		switch {
+		case k == kindString && (v.n.kind == kindInt || v.n.kind == kindBool || v.n.kind == kindNumber):
 			hint = "; put it into quotes"
+		case k == kindBool:
+			hint = "; write true or false"
 		}
 		v.fail("want %s, this is %s%s", k, v.n.kind, hint)
 		return false
@@ -83,10 +86,11 @@ func (v value) text() string {
 
 // name is text that must not be empty.
 func (v value) name() string {
-	if v.is(kindString) && v.n.text == "" {
+	s := v.text()
+	if s == "" && v.n != nil && v.n.kind == kindString {
 		v.fail("must not be empty")
 	}
-	return v.text()
+	return s
 }
 
 // oneOf is text that must be among names; absent is "".
@@ -138,7 +142,11 @@ func (v value) duration() time.Duration {
 		v.fail("%s has no unit: write %[1]sms or %[1]ss", v.n.text)
 		return 0
 	}
-	if !v.is(kindString) {
+	if v.n == nil {
+		return 0
+	}
+	if v.n.kind != kindString {
+		v.fail("want a duration such as 5s, this is %s", v.n.kind)
 		return 0
 	}
 	d, err := time.ParseDuration(v.n.text)
@@ -174,6 +182,7 @@ func (v value) size(low, high int) int {
 	return i
 }
 
+// parseSize reads a number of bytes; beyond 2 GiB it is any that large.
 func parseSize(s string) (int, bool) {
 	digits := strings.TrimRight(s, "BKMGibkm")
 	unit := 0
@@ -196,8 +205,11 @@ func parseSize(s string) (int, bool) {
 		return 0, false
 	}
 	i, err := strconv.Atoi(strings.TrimSpace(digits))
-	if err != nil || i < 0 || i > math.MaxInt32/unit {
+	if err != nil || i < 0 {
 		return 0, false
+	}
+	if i > math.MaxInt32/unit {
+		return math.MaxInt32, true
 	}
 	return i * unit, true
 }
@@ -227,16 +239,22 @@ func (v value) list() []value {
 }
 
 // names returns a list of strings that are not empty and not there twice.
-func (v value) names() []string {
+// Where wrong, which may be nil, says what is wrong with one, that is told.
+func (v value) names(wrong func(string) string) []string {
 	var names []string
 	for _, item := range v.list() {
 		name := item.name()
-		if name == "" {
+		switch {
+		case name == "":
 			continue
-		}
-		if slices.Contains(names, name) {
+		case slices.Contains(names, name):
 			item.fail("%q is here twice", name)
 			continue
+		case wrong != nil:
+			if w := wrong(name); w != "" {
+				item.fail("%q %s", name, w)
+				continue
+			}
 		}
 		names = append(names, name)
 	}

@@ -135,11 +135,11 @@ func (r *reader) pattern(f *fields) (auth.Rule, bool) {
 	star := strings.HasSuffix(rule.URI, "*")
 	switch {
 	case !match.absent():
-		m, ok := wamp.ParseMatch(match.oneOf("a match policy", "exact", "prefix", "wildcard"))
-		if !ok {
+		name := match.oneOf("a match policy", "exact", "prefix", "wildcard")
+		if name == "" {
 			return auth.Rule{}, false
 		}
-		rule.Match = m
+		rule.Match, _ = wamp.ParseMatch(name)
 		if star {
 			uri.warn("with match given, the \"*\" in %q is an ordinary letter; leave out one of the two", rule.URI)
 		}
@@ -152,6 +152,8 @@ func (r *reader) pattern(f *fields) (auth.Rule, bool) {
 		switch {
 		case rule.URI == "":
 			hint = `; for every URI write match: prefix`
+		case rule.Match == wamp.Exact && wamp.ValidPattern(rule.URI, wamp.Prefix):
+			hint = `; for all URIs that begin so write match: prefix`
 		case rule.Match != wamp.Wildcard && strings.Contains("."+rule.URI+".", ".."):
 			hint = `; an empty part between dots needs match: wildcard`
 		}

@@ -210,7 +210,7 @@ func (r *reader) webSocket(f *fields, c *Config) *WebSocket {
 // subprotocols turns serializers into the names of WebSocket subprotocols: each
 // by itself and batched, in the order of the list.
 func (r *reader) subprotocols(v value) []string {
-	names := v.names()
+	names := v.names(nil)
 	if v.absent() {
 		names = []string{"cbor", "msgpack", "json"}
 	}
@@ -238,19 +238,19 @@ func (v value) unsupportedSerializer() {
 
 // origins reads patterns of origins.
 func origins(v value) []string {
-	var all []string
-	for i, o := range v.names() {
+	all := v.names(func(o string) string {
 		_, host, ok := strings.Cut(o, "://")
 		switch {
 		case o == "*", o == "null":
 		case !ok || host == "":
-			v.fail("entry %d: %q is not an origin such as https://example.com or https://*.example.com", i, o)
-			continue
+			return "is not an origin such as https://example.com or https://*.example.com"
 		case strings.ContainsAny(host, "/?#@ "):
-			v.fail("entry %d: %q is not an origin: it ends after host and port", i, o)
-			continue
+			return "is not an origin: it ends after host and port"
 		}
-		all = append(all, strings.ToLower(o))
+		return ""
+	})
+	for i := range all {
+		all[i] = strings.ToLower(all[i])
 	}
 	return all
 }

@@ -1,0 +1,143 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// Change is one part in which two configurations differ.
+type Change struct {
+	Path    string // e.g. "limits.ping_interval" or "transports[1].endpoint"
+	Restart bool   // takes effect only when the router is started anew
+	Message string // what changed, in words; never holds a secret
+}
+
+// String returns the change for the log.
+func (c Change) String() string {
+	s := c.Path + ": " + c.Message
+	if c.Restart {
+		s += "; it takes effect when usher is started anew"
+	}
+	return s
+}
+
+// Diff says what is different in b, first what needs a restart. A listener is
+// the same where its endpoint is: what it serves may change while it runs, the
+// endpoint itself not. Only certificates are read anew.
+func Diff(a, b *Config) []Change {
+	changes := listenerChanges(a, b)
+	for _, row := range append(limitRows(a.Limits, b.Limits), scriptRows(a.Scripts, b.Scripts)...) {
+		if !reflect.DeepEqual(row.a, row.b) {
+			changes = append(changes, Change{row.path, true, fmt.Sprintf("was %v, is now %v", shown(row.a), shown(row.b))})
+		}
+	}
+	for _, row := range []diffRow{
+		{"realms", a.Realms, b.Realms},
+		{"components", a.Components, b.Components},
+		{"scripts.allow_join", a.Scripts.AllowJoin, b.Scripts.AllowJoin},
+		{"trusted_proxies", a.TrustedProxies, b.TrustedProxies},
+		{"allowed_hosts", a.AllowedHosts, b.AllowedHosts},
+		{"limits.shutdown_timeout", a.Limits.ShutdownTimeout, b.Limits.ShutdownTimeout},
+	} {
+		if !reflect.DeepEqual(row.a, row.b) {
+			changes = append(changes, Change{row.path, false, "changed"})
+		}
+	}
+	for i, t := range b.Transports {
+		if old := a.transport(t.Endpoint); old != nil && !reflect.DeepEqual(old.Paths, t.Paths) {
+			changes = append(changes, Change{fmt.Sprintf("transports[%d].paths", i), false, "changed"})
+		}
+	}
+	return changes
+}
+
+// listenerChanges are the endpoints that came and went.
+func listenerChanges(a, b *Config) []Change {
+	var changes []Change
+	for i, t := range b.Transports {
+		if a.transport(t.Endpoint) == nil {
+			changes = append(changes, Change{fmt.Sprintf("transports[%d].endpoint", i), true, t.Endpoint.String() + " is new"})
+		}
+	}
+	for i, t := range a.Transports {
+		if b.transport(t.Endpoint) == nil {
+			changes = append(changes, Change{fmt.Sprintf("transports[%d].endpoint", i), true, t.Endpoint.String() + " is gone"})
+		}
+	}
+	return changes
+}
+
+// Same reports whether e and o are one listener: certificates may differ.
+func (e Endpoint) Same(o Endpoint) bool {
+	return e.Address() == o.Address() && (e.TLS == nil) == (o.TLS == nil)
+}
+
+// String returns the address, and whether TLS is spoken there.
+func (e Endpoint) String() string {
+	if e.TLS != nil {
+		return e.Address() + " (TLS)"
+	}
+	return e.Address()
+}
+
+// transport returns the first transport at e, or nil.
+func (c *Config) transport(e Endpoint) *Transport {
+	for i := range c.Transports {
+		if c.Transports[i].Endpoint.Same(e) {
+			return &c.Transports[i]
+		}
+	}
+	return nil
+}
+
+// diffRow is one value of the two configurations.
+type diffRow struct {
+	path string
+	a, b any
+}
+
+// shown is a value in words: zero values are defaults of other packages.
+func shown(v any) any {
+	if reflect.ValueOf(v).IsZero() {
+		return "the default"
+	}
+	return v
+}
+
+// limitRows are the limits that the router is built with.
+func limitRows(a, b Limits) []diffRow {
+	return []diffRow{
+		{"limits.max_message_size", a.MaxMessageSize, b.MaxMessageSize},
+		{"limits.queue_size", a.QueueSize, b.QueueSize},
+		{"limits.write_timeout", a.WriteTimeout, b.WriteTimeout},
+		{"limits.ping_interval", a.PingInterval, b.PingInterval},
+		{"limits.ping_timeout", a.PingTimeout, b.PingTimeout},
+		{"limits.close_timeout", a.CloseTimeout, b.CloseTimeout},
+		{"limits.hello_timeout", a.HelloTimeout, b.HelloTimeout},
+		{"limits.authenticate_timeout", a.AuthenticateTimeout, b.AuthenticateTimeout},
+		{"limits.authenticator_timeout", a.AuthenticatorTimeout, b.AuthenticatorTimeout},
+		{"limits.pending_calls", a.PendingCalls, b.PendingCalls},
+		{"limits.pending_invocations", a.PendingInvocations, b.PendingInvocations},
+		{"limits.registrations", a.Registrations, b.Registrations},
+		{"limits.subscriptions", a.Subscriptions, b.Subscriptions},
+		{"limits.handshakes", a.Handshakes, b.Handshakes},
+		{"limits.handshakes_per_address", a.HandshakesPerAddress, b.HandshakesPerAddress},
+	}
+}
+
+// scriptRows is what the scripting host is built with.
+func scriptRows(a, b Scripts) []diffRow {
+	return []diffRow{
+		{"scripts.directory", a.Directory, b.Directory},
+		{"scripts.env", a.Env, b.Env},
+		{"scripts.limits.handler_timeout", a.Limits.HandlerTimeout, b.Limits.HandlerTimeout},
+		{"scripts.limits.instructions", a.Limits.Instructions, b.Limits.Instructions},
+		{"scripts.limits.memory", a.Limits.Memory, b.Limits.Memory},
+		{"scripts.limits.pattern_steps", a.Limits.PatternSteps, b.Limits.PatternSteps},
+		{"scripts.limits.vms", a.Limits.VMs, b.Limits.VMs},
+		{"scripts.limits.idle_vms", a.Limits.IdleVMs, b.Limits.IdleVMs},
+		{"scripts.limits.vm_calls", a.Limits.VMCalls, b.Limits.VMCalls},
+		{"scripts.limits.queue_wait", a.Limits.QueueWait, b.Limits.QueueWait},
+		{"scripts.limits.call_depth", a.Limits.CallDepth, b.Limits.CallDepth},
+	}
+}
