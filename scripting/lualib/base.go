@@ -239,7 +239,7 @@ func baseUnpack(L *lua.LState) int {
 	i := OptInt(L, 2, 1)
 	e := 0
 	if L.Get(3) == lua.LNil {
-		e = length(t)
+		e = lua51.Length(t)
 	} else {
 		e = CheckInt(L, 3)
 	}

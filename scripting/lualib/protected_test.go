@@ -88,16 +88,15 @@ func TestGoPanicBreaksTheMachineAndDoesNotEscape(t *testing.T) {
 	} {
 		L := newState(t, lualib.Options{})
 		L.SetGlobal("boom", L.NewFunction(func(*lua.LState) int {
-			var m map[string]int
-			m["x"] = 1
-			return 0
+			var nothing *lua.LTable
+			return nothing.MaxN()
 		}))
 		if _, err := run(t, L, lua51.Limits{}, source); err == nil {
 			t.Errorf("%s: the call succeeded", source)
-		} else if strings.Contains(err.(*lua.ApiError).Object.String(), "map") {
+		} else if strings.Contains(err.(*lua.ApiError).Object.String(), "pointer") {
 			t.Errorf("%s: the script's error shows Go's: %v", source, err)
 		}
-		if err := lualib.Broken(L); !errors.Is(err, lualib.ErrBroken) || !strings.Contains(err.Error(), "nil map") {
+		if err := lualib.Broken(L); !errors.Is(err, lualib.ErrBroken) || !strings.Contains(err.Error(), "nil pointer") {
 			t.Errorf("%s: Broken = %v", source, err)
 		}
 		if L.GetGlobal("escaped") != lua.LNil {

@@ -6,6 +6,8 @@ import (
 	"reflect"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"usher/scripting/lua51"
 )
 
 func (m *machine) openTable(L *lua.LState, globals *lua.LTable) {
@@ -37,32 +39,6 @@ func rawSetInt(t *lua.LTable, i int, v lua.LValue) {
 		return
 	}
 	t.RawSetH(lua.LNumber(i), v)
-}
-
-// length returns a border of t, as # and table.getn do. gopher-lua counts the
-// array part only, which ends at lua.MaxArrayIndex; behind that the border is
-// searched, as in the reference implementation, by doubling and halving.
-func length(t *lua.LTable) int {
-	n := t.Len()
-	if n < lua.MaxArrayIndex-1 || rawGetInt(t, n+1) == lua.LNil {
-		return n
-	}
-	low, high := n+1, 2*(n+1)
-	for rawGetInt(t, high) != lua.LNil {
-		if high > math.MaxInt32/2 {
-			return low
-		}
-		low, high = high, 2*high
-	}
-	for high-low > 1 {
-		middle := (low + high) / 2
-		if rawGetInt(t, middle) == lua.LNil {
-			high = middle
-		} else {
-			low = middle
-		}
-	}
-	return low
 }
 
 // next returns the entry after key, nil at the end, and false for a key that
@@ -118,7 +94,7 @@ func tableConcat(L *lua.LState) int {
 	i := OptInt(L, 3, 1)
 	last := 0
 	if L.Get(4) == lua.LNil {
-		last = length(t)
+		last = lua51.Length(t)
 	} else {
 		last = CheckInt(L, 4)
 	}
@@ -144,7 +120,7 @@ func tableConcat(L *lua.LState) int {
 
 func tableInsert(L *lua.LState) int {
 	t := CheckTable(L, 1)
-	end := length(t) + 1
+	end := lua51.Length(t) + 1
 	pos := end
 	switch L.GetTop() {
 	case 2:
@@ -168,7 +144,7 @@ func tableInsert(L *lua.LState) int {
 
 func tableRemove(L *lua.LState) int {
 	t := CheckTable(L, 1)
-	end := length(t)
+	end := lua51.Length(t)
 	pos := OptInt(L, 2, end)
 	if pos < 1 || pos > end {
 		return 0
@@ -202,7 +178,7 @@ func tableMaxn(L *lua.LState) int {
 }
 
 func tableGetn(L *lua.LState) int {
-	L.Push(lua.LNumber(length(CheckTable(L, 1))))
+	L.Push(lua.LNumber(lua51.Length(CheckTable(L, 1))))
 	return 1
 }
 
@@ -232,7 +208,7 @@ func (m *machine) tableForeach(L *lua.LState) int {
 
 func (m *machine) tableForeachi(L *lua.LState) int {
 	t := CheckTable(L, 1)
-	n := length(t)
+	n := lua51.Length(t)
 	fn := CheckFunction(L, 2)
 	for i := 1; i <= n; i++ {
 		checkStopped(L)
@@ -249,7 +225,7 @@ func (m *machine) tableForeachi(L *lua.LState) int {
 // function can be seen.
 func (m *machine) tableSort(L *lua.LState) int {
 	t := CheckTable(L, 1)
-	n := length(t)
+	n := lua51.Length(t)
 	s := sorter{L: L, machine: m, table: t}
 	if less := L.Get(2); less != lua.LNil {
 		s.less = CheckFunction(L, 2)
