@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"usher/scripting/lua51"
 )
 
 func (m *machine) openMath(L *lua.LState, globals *lua.LTable) {
@@ -30,7 +32,7 @@ func (m *machine) openMath(L *lua.LState, globals *lua.LTable) {
 		}
 	}
 	for name, fn := range map[string]func(x, y float64) float64{
-		"atan2": math.Atan2, "fmod": math.Mod, "pow": math.Pow,
+		"atan2": math.Atan2, "fmod": math.Mod, "pow": lua51.Pow,
 	} {
 		functions[name] = func(L *lua.LState) int {
 			y := CheckNumber(L, 2) // the last first: C evaluates arguments so
