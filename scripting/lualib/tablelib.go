@@ -49,19 +49,8 @@ func next(t *lua.LTable, key lua.LValue) (k, v lua.LValue, ok bool) {
 		return k, v, true
 	}
 	if n, isNumber := key.(lua.LNumber); isNumber && n >= 1 && n < lua.LNumber(lua.MaxArrayIndex) && n == lua.LNumber(int(n)) {
-		i := int(n)
-		if t.RawGetInt(i) == lua.LNil {
-			if i > arrayCapacity(t) {
-				return lua.LNil, lua.LNil, false
-			}
-			// Removing elements may have made the array part shorter than
-			// i: go on from its new end.
-			i = min(i, t.MaxN())
-			if i == 0 {
-				k, v = t.Next(lua.LNil)
-				return k, v, true
-			}
-			key = lua.LNumber(i)
+		if t.RawGetInt(int(n)) == lua.LNil && int(n) > arrayLength(t) {
+			return lua.LNil, lua.LNil, false
 		}
 	} else if t.RawGet(key) == lua.LNil && !wasHashKey(t, key) {
 		return lua.LNil, lua.LNil, false
@@ -70,11 +59,12 @@ func next(t *lua.LTable, key lua.LValue) (k, v lua.LValue, ok bool) {
 	return k, v, true
 }
 
-// arrayCapacity returns how long the array part has been at most. Reflection
-// reads it, as gopher-lua does not tell; only for an index that holds nil.
-func arrayCapacity(t *lua.LTable) int {
+// arrayLength returns how long the array part is, with what was removed from it.
+// Reflection reads it, as gopher-lua does not tell; only for an index that holds
+// nil.
+func arrayLength(t *lua.LTable) int {
 	if array := reflect.ValueOf(t).Elem().FieldByName("array"); array.IsValid() {
-		return array.Cap()
+		return array.Len()
 	}
 	return math.MaxInt
 }
@@ -120,7 +110,8 @@ func tableConcat(L *lua.LState) int {
 
 func tableInsert(L *lua.LState) int {
 	t := CheckTable(L, 1)
-	end := lua51.Length(t) + 1
+	border := lua51.Length(t)
+	end := border + 1
 	pos := end
 	switch L.GetTop() {
 	case 2:
@@ -131,7 +122,7 @@ func tableInsert(L *lua.LState) int {
 		Errorf(L, "wrong number of arguments to 'insert'")
 	}
 	v := L.Get(L.GetTop())
-	Alloc(L, slotBytes*max(1, min(pos, lua.MaxArrayIndex)-t.MaxN()))
+	Alloc(L, slotBytes*max(1, min(pos, lua.MaxArrayIndex)-border))
 	for i := end; i > pos; i-- {
 		if i%1024 == 0 {
 			checkStopped(L)
@@ -149,10 +140,6 @@ func tableRemove(L *lua.LState) int {
 	if pos < 1 || pos > end {
 		return 0
 	}
-	if end < lua.MaxArrayIndex {
-		L.Push(t.Remove(pos))
-		return 1
-	}
 	v := rawGetInt(t, pos)
 	for ; pos < end; pos++ {
 		if pos%1024 == 0 {
@@ -167,7 +154,7 @@ func tableRemove(L *lua.LState) int {
 
 func tableMaxn(L *lua.LState) int {
 	t := CheckTable(L, 1)
-	largest := lua.LNumber(t.MaxN())
+	largest := lua.LNumber(0)
 	t.ForEach(func(k, _ lua.LValue) {
 		if n, ok := k.(lua.LNumber); ok && n > largest {
 			largest = n
