@@ -1,7 +1,6 @@
 package lualib
 
 import (
-	"fmt"
 	"math"
 	"strings"
 
@@ -307,7 +306,7 @@ func stringOf(v lua.LValue) string {
 	case lua.LNumber:
 		return lua51.FormatNumber(v)
 	}
-	return fmt.Sprint(v)
+	return v.String()
 }
 
 // cString cuts s where C would: at the first zero byte.

@@ -3,11 +3,11 @@
 // virtual machine.
 //
 // It owns the base functions and the modules string, table, math and os (a few
-// functions of it), the pattern matcher and protected calls; one file each.
-// [Open] puts them into one virtual machine. What could reach outside the
-// machine (files, modules, chunks from text, other environments, goroutines)
-// does not exist; printing, the environment and the clock are hooks of
-// [Options].
+// functions of it), the pattern matcher and protected calls, which [Open] puts
+// into one virtual machine; and usher's own modules; one file each. What could
+// reach outside the machine (files, chunks from text, other environments,
+// goroutines) does not exist; printing, the environment and the clock are hooks
+// of [Options].
 //
 // Library code is where a single instruction could otherwise take unbounded
 // time or memory. So each function here asks the [lua51.Budget] of the running

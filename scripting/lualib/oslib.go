@@ -26,7 +26,7 @@ func (m *machine) osClock(L *lua.LState) int {
 
 func osDifftime(L *lua.LState) int {
 	earlier := OptInteger(L, 2, 0)
-	return pushNumber(L, float64(CheckInteger(L, 1)-earlier))
+	return pushNumber(L, float64(CheckInteger(L, 1))-float64(earlier))
 }
 
 func (m *machine) osGetenv(L *lua.LState) int {

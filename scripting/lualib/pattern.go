@@ -286,7 +286,7 @@ func (m *matcher) fewest(s, p, after int) int {
 
 // classEnd returns where the character class at p ends.
 func (m *matcher) classEnd(p int) int {
-	c := m.pattern[p]
+	start, c := p, m.pattern[p]
 	p++
 	switch c {
 	case '%':
@@ -308,6 +308,7 @@ func (m *matcher) classEnd(p int) int {
 				p++
 			}
 		}
+		m.steps += (p - start) / 4
 		return p + 1
 	}
 	return p

@@ -188,3 +188,33 @@ func BenchmarkMatcher(b *testing.B) {
 		}
 	}
 }
+
+func FuzzFormat(f *testing.F) {
+	for _, seed := range []string{"%d", "%5.2f", "%-+ #0d", "%c%c", "%q", "%s", "%99.99g", "%", "%y", "%123d", "%#x%#o", "%.3s|%i%u%X%E%G"} {
+		f.Add(seed, "text\x00\n\"", 1e300)
+	}
+	f.Fuzz(func(t *testing.T, format, text string, number float64) {
+		if len(format) > 200 || len(text) > 200 {
+			return
+		}
+		L := lua.NewState(lua.Options{SkipOpenLibs: true, RegistrySize: 128, CallStackSize: 8})
+		defer L.Close()
+		for _, arg := range []lua.LValue{lua.LString(text), lua.LNumber(number), lua.LNil} {
+			L.Push(L.NewFunction(stringFormat))
+			L.Push(lua.LString(format))
+			for range 8 {
+				L.Push(arg)
+			}
+			if err := L.PCall(9, 1, nil); err != nil {
+				if err.(*lua.ApiError).Type != lua.ApiErrorRun {
+					t.Fatalf("format(%q, %v): %v", format, arg, err)
+				}
+				continue
+			}
+			if n := len(L.Get(-1).(lua.LString)); n > len(format)*(400+4*len(text)) {
+				t.Fatalf("format(%q, %v) made %d bytes", format, arg, n)
+			}
+			L.Pop(1)
+		}
+	})
+}

@@ -41,10 +41,11 @@ type protectedThread struct {
 	machine *machine
 	L       *lua.LState
 	caller  *lua.LState
-	run     *lua.LFunction // the outermost function: calls what follows it on the stack
-	place   int            // in callState.active
-	raised  bool           // a Lua error is on its way
-	dead    bool           // a Go panic came through; not to be used again
+	run     *lua.LFunction    // body: calls what follows it on the stack
+	onError func(*lua.LState) // raise
+	place   int               // in callState.active
+	raised  bool              // a Lua error is on its way
+	dead    bool              // a Go panic came through; not to be used again
 }
 
 func (m *machine) newThread(L *lua.LState) *protectedThread {
@@ -66,6 +67,7 @@ func (m *machine) newThread(L *lua.LState) *protectedThread {
 	}
 	th := &protectedThread{machine: m, L: thread}
 	th.run = thread.NewFunction(th.body)
+	th.onError = th.raise
 	return th
 }
 
@@ -128,7 +130,7 @@ func (th *protectedThread) body(L *lua.LState) int {
 			th.convertPanic(r)
 		}
 	}()
-	L.Panic = th.raise // PCall puts the old one back
+	L.Panic = th.onError // PCall puts the old one back
 	L.Call(L.GetTop()-1, lua.MultRet)
 	returned = true
 	return L.GetTop()

@@ -1,6 +1,7 @@
 package lualib
 
 import (
+	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -99,28 +100,21 @@ func mapBytes(L *lua.LState, first, last byte) int {
 		return pushString(L, s)
 	}
 	allocString(L, len(s))
-	var b strings.Builder
-	b.Grow(len(s))
-	b.WriteString(s[:i])
-	for ; i < len(s); i++ {
-		c := s[i]
-		if c >= first && c <= last {
-			c ^= 0x20
+	mapped := []byte(s)
+	for ; i < len(mapped); i++ {
+		if c := mapped[i]; c >= first && c <= last {
+			mapped[i] = c ^ 0x20
 		}
-		b.WriteByte(c)
 	}
-	return pushString(L, b.String())
+	return pushString(L, string(mapped))
 }
 
 func stringReverse(L *lua.LState) int {
 	s := CheckString(L, 1)
 	allocString(L, len(s))
-	var b strings.Builder
-	b.Grow(len(s))
-	for i := len(s) - 1; i >= 0; i-- {
-		b.WriteByte(s[i])
-	}
-	return pushString(L, b.String())
+	reversed := []byte(s)
+	slices.Reverse(reversed)
+	return pushString(L, string(reversed))
 }
 
 func stringRep(L *lua.LState) int {
