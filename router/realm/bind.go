@@ -118,16 +118,19 @@ func (s *session) mayBind(b Bindings) *ErrorReply {
 // newRegistrationOf makes the registration of a binding, under the id that an
 // equal one had.
 func (s *session) newRegistrationOf(b Binding, keep map[place]*registration) *registration {
-	at := place{b.URI, b.Options.Match}
-	old := keep[at]
-	if old == nil {
-		reg := s.newRegistration(b.URI, b.Options)
-		reg.authenticator = b.Authenticator
-		return reg
+	reg := &registration{
+		uri:            b.URI,
+		match:          b.Options.Match,
+		discloseCaller: b.Options.DiscloseCaller.Or(false),
+		callee:         s,
+		authenticator:  b.Authenticator,
 	}
-	reg := *old
-	reg.authenticator = b.Authenticator
-	return &reg
+	if old := keep[place{b.URI, b.Options.Match}]; old != nil {
+		reg.id = old.id
+	} else {
+		reg.id = s.node.nextRegistration()
+	}
+	return reg
 }
 
 // dropRegistrations removes the registrations that have no equal in bindings, and

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 
 	"usher/router/auth"
@@ -20,6 +21,7 @@ type subscription struct {
 	// subscribers is read without a lock: of a list that was published no element
 	// changes. The realm's mutex guards its replacement.
 	subscribers atomic.Pointer[[]*session]
+	inFlight    inFlight
 }
 
 // add appends in place where the array has room: a reader does not look beyond
@@ -68,9 +70,37 @@ func (s *session) subscribe(b *transport.Batch, w *work, m *wamp.Subscribe) {
 	if !exists {
 		sub = s.newSubscription(m.Topic, m.Options)
 	}
-	// Queued before the subscriber can be found, so that no EVENT is ahead.
-	s.send(b, &wamp.Subscribed{Request: m.Request, Subscription: sub.id})
+	// Who sees SUBSCRIBED may count on it, so that it is sent last; publishers that
+	// find the subscriber before wait at its gate, so that no EVENT is ahead.
+	s.gate.shut()
+	defer s.gate.open()
 	r.addSubscriber(sub, s)
+	s.send(b, &wamp.Subscribed{Request: m.Request, Subscription: sub.id})
+}
+
+// gate holds publishers back for the moment in which a session becomes a
+// subscriber. The zero value is open.
+type gate struct {
+	isShut atomic.Bool
+	mu     sync.Mutex
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	g.isShut.Store(true)
+}
+
+func (g *gate) open() {
+	g.isShut.Store(false)
+	g.mu.Unlock()
+}
+
+// pass waits while the gate is shut. Locking is for those who meet it so.
+func (g *gate) pass() {
+	if g.isShut.Load() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+	}
 }
 
 func (s *session) newSubscription(uri string, o wamp.SubscribeOptions) *subscription {
@@ -103,6 +133,7 @@ func (s *session) unsubscribe(b *transport.Batch, w *work, m *wamp.Unsubscribe) 
 			newError(wamp.ErrNoSuchSubscription, "session has no subscription %d", m.Subscription))
 		return
 	}
+	sub.inFlight.wait()
 	s.send(b, &wamp.Unsubscribed{Request: m.Request})
 }
 
@@ -179,6 +210,8 @@ const largeFanOut = 64
 
 // deliver queues the event for the subscribers of one subscription.
 func (p *publication) deliver(sub *subscription) bool {
+	counter := sub.inFlight.begin()
+	defer sub.inFlight.end(counter)
 	list := *sub.subscribers.Load()
 	if p.acknowledged && len(list) >= largeFanOut {
 		p.batch.Flush()
@@ -217,6 +250,7 @@ func (p *publication) mayReceive(s *session) bool {
 }
 
 func (p *publication) send(s *session, event *wamp.Event, shared *transport.Shared) {
+	s.gate.pass()
 	var err error
 	if shared == nil {
 		err = s.conn.Send(p.batch, event)

@@ -10,7 +10,7 @@ import (
 )
 
 // registration is one procedure or pattern that a session offers. It is
-// immutable: a change is a new registration in its place.
+// immutable but for its end: a change is a new registration in its place.
 type registration struct {
 	id             wamp.ID
 	uri            string
@@ -18,6 +18,7 @@ type registration struct {
 	discloseCaller bool
 	callee         *session
 	authenticator  auth.Authenticator // of a Local, that the router asks directly
+	isGone         bool               // it was taken back; guarded by the lock of the callee's invocations
 }
 
 // mayServe reports whether the callee's role may still serve a concrete
@@ -44,20 +45,19 @@ func (s *session) register(b *transport.Batch, w *work, m *wamp.Register) {
 			"session has %d registrations, which is the limit", limit))
 		return
 	}
-	reg := s.newRegistration(m.Procedure, m.Options)
-	// Queued before the registration can be found, so that no INVOCATION is ahead.
-	s.send(b, &wamp.Registered{Request: m.Request, Registration: reg.id})
-	r.addRegistration(reg)
-}
-
-func (s *session) newRegistration(uri string, o wamp.RegisterOptions) *registration {
-	return &registration{
+	reg := &registration{
 		id:             s.node.nextRegistration(),
-		uri:            uri,
-		match:          o.Match,
-		discloseCaller: o.DiscloseCaller.Or(false),
+		uri:            m.Procedure,
+		match:          m.Options.Match,
+		discloseCaller: m.Options.DiscloseCaller.Or(false),
 		callee:         s,
 	}
+	// Who sees REGISTERED may count on it, so that it is sent last; whoever finds
+	// the registration before waits for this lock, so that no INVOCATION is ahead.
+	s.invocations.mu.Lock()
+	defer s.invocations.mu.Unlock()
+	r.addRegistration(reg)
+	s.send(b, &wamp.Registered{Request: m.Request, Registration: reg.id})
 }
 
 func alreadyRegistered(uri string, m wamp.Match) *ErrorReply {
@@ -106,6 +106,11 @@ func (s *session) unregister(b *transport.Batch, w *work, m *wamp.Unregister) {
 	reg, ok := s.registrations[m.Registration]
 	if ok {
 		r.removeRegistration(reg)
+		// A caller that found it in time must not reach the callee any more: some
+		// clients end their session at an INVOCATION that comes after UNREGISTERED.
+		s.invocations.mu.Lock()
+		reg.isGone = true
+		s.invocations.mu.Unlock()
 	}
 	r.mu.Unlock()
 	if !ok {
@@ -177,6 +182,8 @@ func (r *registration) invoke(b *transport.Batch, w *work, o pending) wamp.ID {
 		o.fail(b, w, newError(wamp.ErrUnavailable, "callee of %q has too much to do", r.uri))
 	case errors.Is(err, codec.ErrTranscode):
 		o.fail(b, w, newError(wamp.ErrInvalidArgument, "arguments cannot be passed on to the callee: %s", err))
+	case errors.Is(err, errUnregistered):
+		o.fail(b, w, newError(wamp.ErrNoSuchProcedure, "no callee is registered for procedure %q", r.uri))
 	case errors.Is(err, errCallerGone):
 		o.fail(b, w, sessionLeft())
 	default:
@@ -195,6 +202,9 @@ func (r *registration) invokeClient(b *transport.Batch, w *work, o pending) (id 
 	i := &callee.invocations
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if r.isGone {
+		return 0, errUnregistered
+	}
 	if id, err = i.add(callee, o, &callee.node.limits); err != nil {
 		return 0, err
 	}

@@ -47,6 +47,7 @@ type invocations struct {
 
 var (
 	errCalleeGone   = errors.New("callee has left")
+	errUnregistered = errors.New("registration was taken back")
 	errCallerGone   = errors.New("caller has left")
 	errCalleeBusy   = errors.New("callee has too many calls without an answer")
 	errTooManyCalls = errors.New("caller has too many calls without an answer")

@@ -53,15 +53,18 @@ func (r *realm) removeSubscriber(sub *subscription, s *session) {
 	}
 }
 
-// removeAll takes everything of a session that has ended.
-func (r *realm) removeAll(s *session) {
+// removeAll takes everything of a session that has ended, and returns what it was
+// subscribed to.
+func (r *realm) removeAll(s *session) map[wamp.ID]*subscription {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, reg := range s.registrations {
 		r.removeRegistration(reg)
 	}
-	for _, sub := range s.subscriptions {
+	subscriptions := s.subscriptions
+	s.registrations, s.subscriptions = nil, nil
+	for _, sub := range subscriptions {
 		r.removeSubscriber(sub, s)
 	}
-	s.registrations, s.subscriptions = nil, nil
+	return subscriptions
 }

@@ -25,6 +25,7 @@ type session struct {
 
 	invocations invocations
 	calls       calls
+	gate        gate
 
 	// The realm's mutex guards what the session has there.
 	registrations map[wamp.ID]*registration
@@ -83,7 +84,11 @@ func (s *session) end(b *transport.Batch, why string) bool {
 		return false
 	}
 	s.rules.Store(s.node.noRules)
-	s.realm.removeAll(s)
+	for _, sub := range s.realm.removeAll(s) {
+		if s.conn != nil {
+			sub.inFlight.wait() // no EVENT is behind a GOODBYE
+		}
+	}
 	w := s.node.works.get()
 	defer s.node.works.put(w)
 	for _, p := range s.invocations.close() {
