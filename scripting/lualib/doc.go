@@ -14,6 +14,13 @@
 // call before it allocates, and while it works. A script can not catch the end
 // of its budget.
 //
+// What a script can see to differ from the reference implementation: a string of
+// more than [MaxString] bytes is an error; the border of a table with holes that
+// came by assignment may be another one (that of a constructor's is the same);
+// os.clock is the age of the machine; random numbers are others, unless seeded
+// they differ from run to run; the fifteenth digit of a sine may differ; there
+// is one metatable of strings to look at and another, out of reach, to use.
+//
 // The exported Check, Opt and error functions give other modules the argument
 // handling and the error texts of the reference implementation.
 package lualib

@@ -55,7 +55,8 @@ func (m *machine) osTime(L *lua.LState) int {
 	year := dateField(L, t, "year", -1)
 	date := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.Local)
 	if isdst := L.GetField(t, "isdst"); isdst != lua.LNil {
-		// The fields are meant in summer or winter time: correct for the other.
+		// The fields are meant in summer or winter time: correct for the
+		// other, by an hour as almost everywhere.
 		switch want := lua.LVAsBool(isdst); {
 		case want && !date.IsDST():
 			date = date.Add(-time.Hour)
