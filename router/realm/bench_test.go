@@ -3,10 +3,13 @@ package realm
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
+	"time"
 
 	"usher/router/auth"
+	"usher/router/codec"
 	"usher/router/transport"
 	"usher/router/wamp"
 )
@@ -68,6 +71,118 @@ func echo(c *client) {
 			}
 		}
 	}
+}
+
+// sink is a connection that encodes what it is sent, and forgets it.
+type sink struct {
+	format  wamp.Format
+	buffer  []byte
+	handed  int
+	invoked wamp.ID // request of the last INVOCATION
+}
+
+func (s *sink) Format() wamp.Format                   { return s.format }
+func (s *sink) Read(*transport.Batch) ([]byte, error) { return nil, io.EOF }
+func (s *sink) Close(transport.CloseReason)           {}
+func (s *sink) SetReadDeadline(time.Time)             {}
+func (s *sink) Done() <-chan struct{}                 { return nil }
+func (s *sink) SendShared(*transport.Batch, *transport.Shared) error {
+	s.handed++
+	return nil
+}
+
+func (s *sink) Send(_ *transport.Batch, m wamp.Message) (err error) {
+	s.handed++
+	if i, ok := m.(*wamp.Invocation); ok {
+		s.invoked = i.Request
+	}
+	s.buffer, err = codec.Append(s.buffer[:0], s.format, m)
+	return err
+}
+
+// member joins realm1 with a sink for a connection.
+func (w *world) member(f wamp.Format, role string) (*session, *sink) {
+	w.t.Helper()
+	c := &sink{format: f}
+	s := &session{id: w.reserve(), node: w.Node, authid: "x", authrole: role, conn: c}
+	if e := w.enter(s, "realm1"); e != nil {
+		w.t.Fatal(e)
+	}
+	w.t.Cleanup(func() { s.end(&s.batch, "the test is over") })
+	return s, c
+}
+
+// BenchmarkRoute is the router's own part of a call: CALL decoded and routed,
+// INVOCATION encoded, YIELD decoded, RESULT encoded.
+func BenchmarkRoute(b *testing.B) {
+	for _, f := range formats {
+		for _, size := range []int{16, 4096} {
+			b.Run(fmt.Sprintf("%s/%dB", f, size), func(b *testing.B) {
+				w := newWorld(b, scenario(), Limits{})
+				r := newRoute(b, w, f, size)
+				b.ReportAllocs()
+				for b.Loop() {
+					r.call(b)
+				}
+			})
+		}
+	}
+}
+
+// route is one call after the other between two members.
+type route struct {
+	caller, callee         *session
+	callerConn, calleeConn *sink
+	format                 wamp.Format
+	message                wamp.Call
+	yield                  wamp.Yield
+	data                   []byte
+}
+
+func newRoute(t testing.TB, w *world, f wamp.Format, size int) *route {
+	r := &route{format: f}
+	r.caller, r.callerConn = w.member(f, "anyone")
+	r.callee, r.calleeConn = w.member(f, "anyone")
+	r.receive(t, r.callee, &wamp.Register{Request: 1, Procedure: "com.example.echo"})
+	payload, err := newPayload(f, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.message = wamp.Call{Procedure: "com.example.echo", Payload: payload}
+	r.yield = wamp.Yield{Payload: payload}
+	return r
+}
+
+func (r *route) receive(t testing.TB, s *session, m wamp.Message) {
+	var err error
+	if r.data, err = codec.Append(r.data[:0], r.format, m); err != nil {
+		t.Fatal(err)
+	}
+	if bye := s.receive(r.data); bye != nil {
+		t.Fatal(bye.why)
+	}
+}
+
+func (r *route) call(t testing.TB) {
+	r.message.Request++
+	r.receive(t, r.caller, &r.message)
+	r.yield.Request = r.calleeConn.invoked
+	r.receive(t, r.callee, &r.yield)
+}
+
+// TestRoutedCallAllocatesNothing: between clients of one format.
+func TestRoutedCallAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector empties pools at random")
+	}
+	eachFormat(t, func(t *testing.T, f wamp.Format) {
+		w := newWorld(t, scenario(), Limits{})
+		r := newRoute(t, w, f, 16)
+		r.call(t)
+		if n := testing.AllocsPerRun(1000, func() { r.call(t) }); n > 0 {
+			t.Errorf("%v allocations for one call", n)
+		}
+	})
 }
 
 // BenchmarkFanOut is one publication to so many subscribers, until each has it.

@@ -143,10 +143,13 @@ func (s *session) dropRegistrations(bindings []Binding) map[place]*registration 
 	keep := make(map[place]*registration)
 	for _, reg := range s.registrations {
 		at := place{reg.uri, reg.match}
-		if d, ok := disclose[at]; ok && d == reg.discloseCaller {
-			keep[at] = reg
-		} else {
+		switch d, wanted := disclose[at]; {
+		case !wanted:
 			s.realm.removeRegistration(reg)
+		case d == reg.discloseCaller:
+			keep[at] = reg
+		default:
+			delete(s.registrations, reg.id) // its successor takes its place in the index
 		}
 	}
 	return keep

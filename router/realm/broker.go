@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"usher/router/auth"
-	"usher/router/codec"
 	"usher/router/transport"
 	"usher/router/wamp"
 )
@@ -262,7 +261,7 @@ func (p *publication) send(s *session, event *wamp.Event, shared *transport.Shar
 	case errors.Is(err, transport.ErrQueueFull):
 		s.node.dropped.Add(1)
 		s.closeSlow(wamp.TypeEvent)
-	case errors.Is(err, codec.ErrTranscode):
+	case cannotEncode(err):
 		s.node.dropped.Add(1)
 		s.node.log.Debug("event cannot be encoded for a subscriber",
 			s.logFields(slog.String("topic", p.topic), slog.String("error", err.Error()))...)

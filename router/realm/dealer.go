@@ -180,7 +180,7 @@ func (r *registration) invoke(b *transport.Batch, w *work, o pending) wamp.ID {
 		o.fail(b, w, newError(wamp.ErrUnavailable, "session has %d calls without an answer, which is the limit", r.callee.node.limits.PendingCalls))
 	case errors.Is(err, errCalleeBusy), errors.Is(err, transport.ErrQueueFull):
 		o.fail(b, w, newError(wamp.ErrUnavailable, "callee of %q has too much to do", r.uri))
-	case errors.Is(err, codec.ErrTranscode):
+	case cannotEncode(err):
 		o.fail(b, w, newError(wamp.ErrInvalidArgument, "arguments cannot be passed on to the callee: %s", err))
 	case errors.Is(err, errUnregistered):
 		o.fail(b, w, newError(wamp.ErrNoSuchProcedure, "no callee is registered for procedure %q", r.uri))
@@ -285,11 +285,12 @@ func (p *pending) succeed(b *transport.Batch, w *work, result wamp.Payload) {
 		return
 	}
 	w.result = wamp.Result{Request: p.request, Payload: result}
-	err := p.caller.conn.Send(b, &w.result)
-	if errors.Is(err, codec.ErrTranscode) {
-		p.fail(b, w, newError(wamp.ErrInvalidArgument, "result cannot be passed on to the caller: %s", err))
-	} else if errors.Is(err, transport.ErrQueueFull) {
+	switch err := p.caller.conn.Send(b, &w.result); {
+	case err == nil:
+	case errors.Is(err, transport.ErrQueueFull):
 		p.caller.closeSlow(wamp.TypeResult)
+	case cannotEncode(err):
+		p.fail(b, w, newError(wamp.ErrInvalidArgument, "result cannot be passed on to the caller: %s", err))
 	}
 }
 
@@ -301,14 +302,22 @@ func (p *pending) fail(b *transport.Batch, w *work, e *ErrorReply) {
 		return
 	}
 	w.failure = wamp.Error{RequestType: wamp.TypeCall, Request: p.request, URI: e.URI, Payload: e.payload()}
-	err := p.caller.conn.Send(b, &w.failure)
-	if errors.Is(err, codec.ErrTranscode) {
+	switch err := p.caller.conn.Send(b, &w.failure); {
+	case err == nil:
+	case errors.Is(err, transport.ErrQueueFull):
+		p.caller.closeSlow(wamp.TypeError)
+	case cannotEncode(err):
 		// The URI is what callers decide by: it goes through in any case.
 		w.failure.Payload = codec.TextPayload("arguments of the error cannot be passed on to the caller: " + err.Error())
 		p.caller.send(b, &w.failure)
-	} else if errors.Is(err, transport.ErrQueueFull) {
-		p.caller.closeSlow(wamp.TypeError)
 	}
+}
+
+// cannotEncode reports whether a message has no form in its receiver's format,
+// unlike one whose receiver is gone.
+func cannotEncode(err error) bool {
+	var e *codec.Error
+	return errors.Is(err, codec.ErrTranscode) || errors.As(err, &e)
 }
 
 // format is the format that whoever waits for the answer understands.

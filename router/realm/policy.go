@@ -22,6 +22,16 @@ type RealmPolicy struct {
 	Roles map[string]*auth.Role
 }
 
+var _ auth.Realms = (*Policy)(nil)
+
+// HasRealm reports whether there is such a realm.
+func (p *Policy) HasRealm(realm string) bool { return p.Realms[realm] != nil }
+
+// HasRole reports whether there is such a realm with such a role.
+func (p *Policy) HasRole(realm, role string) bool {
+	return p.HasRealm(realm) && p.Realms[realm].Roles[role] != nil
+}
+
 // Endpoint is what a listener's path offers to clients. It is immutable.
 type Endpoint struct {
 	Auth auth.Methods

@@ -357,8 +357,7 @@ func storm(c *client, stop *atomic.Bool) {
 	}
 }
 
-// TestWaitForPublications: whoever waits, waits for those that began before, and
-// not for others.
+// TestWaitForPublications: whoever waits, waits for those that began before.
 func TestWaitForPublications(t *testing.T) {
 	var f inFlight
 	f.wait()

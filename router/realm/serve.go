@@ -14,10 +14,13 @@ import (
 
 // Serve runs the session of one connection until it has ended: it is the reader
 // of c, which it closes. t describes the connection to authenticators and is not
-// kept after WELCOME.
+// kept after WELCOME; nil means that nothing is known.
 func (n *Node) Serve(c transport.Conn, e *Endpoint, t *auth.Transport) {
 	n.admission.serve(1)
 	defer n.admission.serve(-1)
+	if t == nil {
+		t = new(auth.Transport)
+	}
 	if s := n.admit(c, e, t); s != nil {
 		s.run()
 	}
