@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"strconv"
+	"unicode/utf8"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -47,6 +48,9 @@ func (c *Converter) read(m Meter, k codec.Kind) (lua.LValue, error) {
 		return lua.LNumber(r.Float()), nil
 	case codec.KindString:
 		s, err := c.text(m)
+		if err == nil && !utf8.ValidString(s) {
+			err = errNotUTF8
+		}
 		return lua.LString(s), err
 	case codec.KindBytes:
 		s, err := c.text(m)
@@ -61,6 +65,8 @@ func (c *Converter) read(m Meter, k codec.Kind) (lua.LValue, error) {
 	}
 	return nil, errors.New("a value is missing")
 }
+
+var errNotUTF8 = errors.New("a string is not valid UTF-8")
 
 // text copies the reader's string.
 func (c *Converter) text(m Meter) (string, error) {
@@ -106,6 +112,9 @@ func (c *Converter) readDict(m Meter) (lua.LValue, error) {
 		key, err := c.text(m)
 		if err != nil {
 			return nil, err
+		}
+		if !utf8.ValidString(key) {
+			return nil, errNotUTF8
 		}
 		v, err := c.read(m, c.reader.Next())
 		if err != nil {

@@ -1,0 +1,267 @@
+package scripting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"usher/router/auth"
+	"usher/router/wamp"
+	"usher/scripting/lualib"
+)
+
+// authenticator is router.authenticator to the router. It is a value that is
+// equal for all generations of a component.
+type authenticator struct {
+	component *component
+	uri       string
+}
+
+// Authenticate asks the script. Only what the script clearly said counts: any
+// doubt is a failure, which admits nobody. See auth.Authenticator.
+func (a authenticator) Authenticate(ctx context.Context, r *auth.Request) (*auth.Principal, error) {
+	g := a.component.current.Load()
+	if g == nil {
+		return nil, fmt.Errorf("component %s has no generation in force", a.component.name)
+	}
+	index, ok := g.find(place{false, a.uri, wamp.Exact})
+	if !ok {
+		return nil, fmt.Errorf("generation %d of component %s has no authenticator %s", g.number, g.name, a.uri)
+	}
+	v, err := g.pool.acquire(ctx, g.options.Limits.QueueWait, false)
+	if errors.Is(err, errQueueWait) {
+		a.component.overloaded("login refused: the authenticator has too many to decide")
+		return nil, &auth.Refusal{URI: wamp.ErrUnavailable, Message: "too many logins at the moment, try again later"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("authenticator %s: %w", a.uri, err)
+	}
+	defer g.pool.release(v)
+	v.secret = r.Ticket
+	defer func() { v.secret = "" }()
+
+	var principal *auth.Principal
+	var refusal *auth.Refusal
+	err = v.do(ctx, g.declarations[index].String(), func() (err error) {
+		request, err := v.requestTable(r)
+		if err != nil {
+			return err
+		}
+		results, err := v.call(v.handlers[index], request)
+		if err != nil {
+			refusal, err = v.raisedRefusal(err)
+			return err
+		}
+		principal, refusal, err = v.decision(results)
+		if err != nil {
+			err = fmt.Errorf("%s: the authenticator %w", definition(v.handlers[index]), err)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("authenticator %s: %w", a.uri, context.Cause(ctx))
+	case refusal != nil:
+		return nil, refusal
+	}
+	return principal, nil
+}
+
+// definition returns file:line of a function.
+func definition(fn *lua.LFunction) string {
+	if fn.IsG {
+		return "?"
+	}
+	return fmt.Sprintf("%s:%d", fn.Proto.SourceName, fn.Proto.LineDefined)
+}
+
+// requestTable makes the table that DESIGN calls request; what is absent is nil.
+func (v *vm) requestTable(r *auth.Request) (*lua.LTable, error) {
+	t := v.L.CreateTable(0, 12)
+	setString(t, "realm", r.Realm)
+	setString(t, "authid", r.Authid)
+	setString(t, "authrole", r.Authrole)
+	setString(t, "authmethod", r.Authmethod)
+	if r.Ticket != "" || r.Authmethod == auth.MethodTicket {
+		t.RawSetString("ticket", lua.LString(r.Ticket))
+	}
+	t.RawSetString("session", lua.LNumber(r.Session))
+	t.RawSetString("generation", lua.LNumber(v.gen.number))
+	if !r.Authextra.Absent() {
+		extra, err := v.values.Value(v.budget, r.Authextra)
+		if err != nil {
+			return nil, fmt.Errorf("%s: the client's authextra: %w", v.gen.file, err)
+		}
+		if extra != v.values.Null() {
+			t.RawSetString("authextra", extra)
+		}
+	}
+	if r.Transport != nil {
+		t.RawSetString("transport", v.transportTable(r.Transport))
+	}
+	return t, nil
+}
+
+func (v *vm) transportTable(tr *auth.Transport) *lua.LTable {
+	t := v.L.CreateTable(0, 12)
+	setString(t, "type", tr.Type)
+	setString(t, "protocol", tr.Protocol)
+	setString(t, "peer", tr.Peer)
+	setString(t, "cbtid", tr.Cbtid)
+	setString(t, "path", tr.Path)
+	setString(t, "query", tr.Query)
+	t.RawSetString("is_secure", lua.LBool(tr.Secure))
+	t.RawSetString("http_headers_received", v.headerTable(tr.HeadersReceived))
+	t.RawSetString("http_headers_sent", v.headerTable(tr.HeadersSent))
+	return t
+}
+
+func (v *vm) headerTable(headers map[string]string) *lua.LTable {
+	t := v.L.CreateTable(0, len(headers))
+	for name, value := range headers {
+		t.RawSetString(name, lua.LString(value))
+	}
+	return t
+}
+
+func setString(t *lua.LTable, name, value string) {
+	if value != "" {
+		t.RawSetString(name, lua.LString(value))
+	}
+}
+
+// raisedRefusal is the refusal that error(router.error(uri, {message})) means; any
+// other error stays one. The answer to a router.call that the script did not
+// catch is no decision.
+func (v *vm) raisedRefusal(err error) (*auth.Refusal, error) {
+	var api *lua.ApiError
+	if !errors.As(err, &api) {
+		return nil, err
+	}
+	t, ok := api.Object.(*lua.LTable)
+	if !ok {
+		return nil, err
+	}
+	e := v.wampError(t)
+	if e == nil || !e.own || !wamp.ValidURI(e.uri) {
+		return nil, err
+	}
+	return &auth.Refusal{URI: e.uri, Message: e.text()}, nil
+}
+
+// decision reads what an authenticator returned. Exactly one of the three
+// results is set.
+func (v *vm) decision(results []lua.LValue) (*auth.Principal, *auth.Refusal, error) {
+	if len(results) == 0 {
+		return nil, nil, errors.New("returned nothing: it must return a role, a principal, or nil, uri, message")
+	}
+	switch first := results[0].(type) {
+	case lua.LString:
+		if len(results) > 1 {
+			return nil, nil, fmt.Errorf("returned %d values after a role: a role stands alone", len(results)-1)
+		}
+		if first == "" {
+			return nil, nil, errors.New("returned an empty string as the role")
+		}
+		return &auth.Principal{Role: string(first)}, nil, nil
+	case *lua.LTable:
+		if len(results) > 1 {
+			return nil, nil, fmt.Errorf("returned %d values after a principal: a principal stands alone", len(results)-1)
+		}
+		p, err := v.principal(first)
+		return p, nil, err
+	case *lua.LNilType:
+		r, err := returnedRefusal(results)
+		return nil, r, err
+	default:
+		return nil, nil, fmt.Errorf("returned a value of type %s: it must return a role, a principal, or nil, uri, message", lualib.TypeName(first))
+	}
+}
+
+// returnedRefusal reads nil, uri, message.
+func returnedRefusal(results []lua.LValue) (*auth.Refusal, error) {
+	if len(results) == 1 {
+		return nil, errors.New("returned nil alone: a refusal is nil, uri, message")
+	}
+	if len(results) > 3 {
+		return nil, fmt.Errorf("returned %d values: a refusal is nil, uri, message", len(results))
+	}
+	uri, ok := results[1].(lua.LString)
+	if !ok {
+		return nil, fmt.Errorf("returned a value of type %s as the refusal's URI", lualib.TypeName(results[1]))
+	}
+	if !wamp.ValidURI(string(uri)) {
+		return nil, fmt.Errorf("returned %q as the refusal's URI, which is none", lualib.CutText(string(uri), 100))
+	}
+	r := &auth.Refusal{URI: string(uri)}
+	if len(results) == 3 && results[2] != lua.LNil {
+		message, ok := results[2].(lua.LString)
+		if !ok {
+			return nil, fmt.Errorf("returned a value of type %s as the refusal's message", lualib.TypeName(results[2]))
+		}
+		r.Message = string(message)
+	}
+	return r, nil
+}
+
+// principal reads {role =, authid =, realm =, extra =}. What it does not know it
+// refuses: it may have been meant to restrict.
+func (v *vm) principal(t *lua.LTable) (*auth.Principal, error) {
+	if v.wampError(t) != nil {
+		return nil, errors.New("returned an error value: it must be raised, error(router.error(…)), or returned as nil, uri, message")
+	}
+	var p auth.Principal
+	for key, value := t.Next(lua.LNil); key != lua.LNil; key, value = t.Next(key) {
+		name, ok := key.(lua.LString)
+		if !ok {
+			return nil, fmt.Errorf("returned a principal with a key of type %s", lualib.TypeName(key))
+		}
+		var err error
+		switch name {
+		case "role":
+			p.Role, err = principalString(name, value)
+		case "authid":
+			p.Authid, err = principalString(name, value)
+		case "realm":
+			p.Realm, err = principalString(name, value)
+		case "extra":
+			p.Extra, err = v.principalExtra(value)
+		default:
+			err = fmt.Errorf("returned a principal with the field %q, which this method of authentication does not have", lualib.CutText(string(name), 100))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if p.Role == "" {
+		return nil, errors.New("returned a principal without a role")
+	}
+	return &p, nil
+}
+
+func principalString(name lua.LString, v lua.LValue) (string, error) {
+	s, ok := v.(lua.LString)
+	if !ok {
+		return "", fmt.Errorf("returned a principal whose %s is of type %s, not a string", name, lualib.TypeName(v))
+	}
+	if s == "" {
+		return "", fmt.Errorf("returned a principal whose %s is empty", name)
+	}
+	return string(s), nil
+}
+
+func (v *vm) principalExtra(value lua.LValue) (wamp.Value, error) {
+	t, ok := value.(*lua.LTable)
+	if !ok {
+		return wamp.Value{}, fmt.Errorf("returned a principal whose extra is of type %s, not a table", lualib.TypeName(value))
+	}
+	extra, err := v.values.AppendDict(v.budget, scriptFormat, t)
+	if err != nil {
+		return wamp.Value{}, fmt.Errorf("returned a principal whose extra cannot be sent: %w", err)
+	}
+	return extra, nil
+}

@@ -1,0 +1,113 @@
+package scripting
+
+import (
+	"io/fs"
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"usher/scripting/lua51"
+	"usher/scripting/lualib"
+)
+
+// Options say where the scripts are and what they may do.
+type Options struct {
+	// Dir is the scripts directory. It is watched: what changes there takes
+	// effect. Empty: FS is read once instead.
+	Dir string
+	// FS holds scripts that do not change, such as embedded ones.
+	FS fs.FS
+
+	// Components give the session of a component, by its name; a script that
+	// joins as somebody else does not load then.
+	Components map[string]Role
+	// ForbidJoin makes router.join an error for components that are not in
+	// Components. By default each may join any role that there is.
+	ForbidJoin bool
+
+	// RequiredURIs are procedures that the configuration names, such as those of
+	// authenticators: a changed script that does not register one of them any
+	// more does not replace the one that did.
+	RequiredURIs []string
+
+	// Env lists the environment variables that os.getenv shows.
+	Env []string
+	// LookupEnv answers for them. Nil: os.LookupEnv.
+	LookupEnv func(name string) (string, bool)
+
+	Limits Limits
+
+	// Log receives everything that the host and its scripts say. Nil: slog.Default().
+	Log *slog.Logger
+}
+
+// Role is whom a component joins as.
+type Role struct {
+	Realm, Authrole string
+}
+
+// Limits bound what scripts may use. Zero values mean the defaults.
+type Limits struct {
+	Call lua51.Limits // of one handler's call
+
+	VMs        int           // of one generation at the same time; 256
+	IdleVMs    int           // kept for the next call; 16
+	CallsPerVM int           // after which a VM is replaced; 10,000
+	Computing  int           // VMs of one generation that run Lua, not waiting for a router.call; GOMAXPROCS, at least 2
+	QueueWait  time.Duration // for a VM; 500 ms
+	QueueBytes int           // of calls, and of events, that wait in one component; 8 MiB
+	Depth      int           // of router.call within a procedure that router.call called; 8
+
+	// HeapGrowth is how much the heap may grow while scripts run before the one
+	// that used most is stopped; 256 MiB.
+	HeapGrowth uint64
+
+	Store lualib.StoreLimits // of kv, for each realm
+
+	Files     int // in the scripts directory; 1,000
+	FileBytes int // of one script; 256 KiB
+}
+
+func (l Limits) withDefaults() Limits {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&l.VMs, 256)
+	def(&l.IdleVMs, 16)
+	def(&l.CallsPerVM, 10_000)
+	def(&l.Computing, max(2, runtime.GOMAXPROCS(0)))
+	def(&l.QueueBytes, 8<<20)
+	def(&l.Depth, 8)
+	def(&l.Files, 1000)
+	def(&l.FileBytes, lua51.MaxSource)
+	if l.QueueWait == 0 {
+		l.QueueWait = 500 * time.Millisecond
+	}
+	if l.HeapGrowth == 0 {
+		l.HeapGrowth = 256 << 20
+	}
+	return l
+}
+
+func (o Options) withDefaults() Options {
+	o.Limits = o.Limits.withDefaults()
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.LookupEnv == nil {
+		o.LookupEnv = os.LookupEnv
+	}
+	return o
+}
+
+// getenv answers os.getenv.
+func (o *Options) getenv(name string) (string, bool) {
+	if !slices.Contains(o.Env, name) {
+		return "", false
+	}
+	return o.LookupEnv(name)
+}
