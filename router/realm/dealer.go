@@ -74,7 +74,7 @@ func (s *session) mayRegister(uri string, o wamp.RegisterOptions) *ErrorReply {
 	case d.isReserved:
 		return reservedURI("register", uri)
 	case o.Invoke != "" && o.Invoke != "single":
-		return newError(wamp.ErrOptionNotAllowed, `option "invoke" is %q, but only "single" is supported`, o.Invoke)
+		return newError(wamp.ErrOptionNotAllowed, `option "invoke" is %.32q, but only "single" is supported`, o.Invoke)
 	case !d.allows(auth.Register):
 		return s.notAuthorized("register procedure", uri)
 	case isAuthenticator && !d.isExact:
@@ -226,6 +226,9 @@ func (r *registration) invokeLocal(w *work, o pending) (id wamp.ID, err error) {
 		callee:  callee,
 		format:  o.format(w.invocation.Payload),
 	}
+	if o.waiter != nil {
+		o.local.Caller = o.waiter.caller
+	}
 	i := &callee.invocations
 	i.mu.Lock()
 	id, err = i.add(callee, o, &callee.node.limits)
@@ -263,7 +266,7 @@ func (s *session) invocationFailed(b *transport.Batch, w *work, m *wamp.Error) (
 		return s.unknownInvocation("ERROR", m.Request)
 	}
 	if !wamp.ValidURI(m.URI) {
-		p.fail(b, w, newError(wamp.ErrInvalidURI, "callee answered with an error whose URI %q is not valid", m.URI))
+		p.fail(b, w, newError(wamp.ErrInvalidURI, "callee answered with an error whose URI %.100q is not valid", m.URI))
 		return ""
 	}
 	p.fail(b, w, &ErrorReply{URI: m.URI, Payload: m.Payload})

@@ -70,6 +70,7 @@ func (l *Local) Call(ctx context.Context, procedure string, o wamp.CallOptions, 
 		return wamp.Payload{}, sessionLeft()
 	}
 	answer := newWaiter()
+	answer.caller = ctx
 	w := s.node.works.get()
 	callee, id := s.call(&w.batch, w, pending{caller: s, waiter: answer},
 		&wamp.Call{Options: o, Procedure: procedure, Payload: p})
@@ -139,6 +140,11 @@ type LocalInvocation struct {
 	Match   wamp.Match // likewise
 	Details wamp.InvocationDetails
 	Payload wamp.Payload // borrowed until Invoke returns
+
+	// Caller is the context of the Local.Call that waits for the answer, for its
+	// values: how deep calls inside the process are nested. Nil where the caller
+	// is no Local.
+	Caller context.Context
 
 	callee *session
 	id     wamp.ID

@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"context"
 	"errors"
 	"sync"
 
@@ -25,7 +26,8 @@ type pending struct {
 
 // waiter waits inside the process for the answer to one call.
 type waiter struct {
-	replies chan reply // holds one, so that answering never blocks
+	replies chan reply      // holds one, so that answering never blocks
+	caller  context.Context // of Local.Call; see LocalInvocation.Caller
 }
 
 // reply is the answer to one call; an error where uri is set.
