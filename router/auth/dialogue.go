@@ -78,19 +78,30 @@ func Begin(m *Methods, realms Realms, r *Request, offered []string) (*Dialogue, 
 	}}
 }
 
-// maxListed bounds how many of a client's words a text for people repeats.
-const maxListed = 8
+// maxListed and maxWord bound how many of a client's words a text for people
+// repeats, and how much of each.
+const (
+	maxListed = 8
+	maxWord   = 32
+)
 
 // listed is a list of words that a client sent, in short.
 func listed(words []string) string {
 	if len(words) == 0 {
 		return "none"
 	}
-	more := ""
-	if len(words) > maxListed {
-		words, more = words[:maxListed], ", …"
+	var list strings.Builder
+	for i, word := range words {
+		if i > 0 {
+			list.WriteString(", ")
+		}
+		if i == maxListed {
+			list.WriteString("…")
+			break
+		}
+		fmt.Fprintf(&list, "%.*s", maxWord, word)
 	}
-	return strings.Join(words, ", ") + more
+	return list.String()
 }
 
 func (d *Dialogue) beginAnonymous() Outcome {

@@ -237,3 +237,15 @@ func TestDictsOfEachFormat(t *testing.T) {
 		}
 	}
 }
+
+// TestTextsAreBounded: what a client sends comes back to it in short only.
+func TestTextsAreBounded(t *testing.T) {
+	var offered []string
+	for range 1000 {
+		offered = append(offered, strings.Repeat("x", 1000))
+	}
+	_, o := Begin(&Methods{}, testRealms, &Request{Realm: "realm1"}, offered)
+	if n := len(o.Refuse.Message); n > 1000 {
+		t.Errorf("the message has %d bytes", n)
+	}
+}

@@ -57,13 +57,13 @@ func check(realms Realms, dynamic *Dynamic, r *Request, p *Principal) (*Principa
 	if dynamic != nil && len(dynamic.Realms) > 0 && !slices.Contains(dynamic.Realms, checked.Realm) {
 		return nil, &Refusal{
 			URI:     wamp.ErrNoSuchRealm,
-			Message: fmt.Sprintf("realm %q is not open to this way of authentication", checked.Realm),
+			Message: fmt.Sprintf("realm %.100q is not open to this way of authentication", checked.Realm),
 		}
 	}
 	if checked.Role == "" || !realms.HasRole(checked.Realm, checked.Role) {
 		return nil, &Refusal{
 			URI:     wamp.ErrNoSuchRole,
-			Message: fmt.Sprintf("realm %q has no role %q", checked.Realm, checked.Role),
+			Message: fmt.Sprintf("realm %q has no role %.100q", checked.Realm, checked.Role),
 		}
 	}
 	if checked.Authid == "" {
@@ -124,7 +124,7 @@ func isDict(v wamp.Value) bool {
 }
 
 func noSuchRealm(realm string) *Refusal {
-	return &Refusal{URI: wamp.ErrNoSuchRealm, Message: fmt.Sprintf("no realm %q exists on this router", realm)}
+	return &Refusal{URI: wamp.ErrNoSuchRealm, Message: fmt.Sprintf("no realm %.100q exists on this router", realm)}
 }
 
 func noRealm() *Refusal {

@@ -338,6 +338,21 @@ func TestRemoteAuthenticatorEnds(t *testing.T) {
 	})
 }
 
+// TestComponentAnswersAsAProcedure: one that only registers the URI is asked as a
+// remote authenticator is.
+func TestComponentAnswersAsAProcedure(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	h := newRecorder()
+	bind(t, w.local("authenticator", h), []string{authenticatorURI}, nil)
+	c := w.login(wamp.CBOR, ticketed(), "joe", "secret!!!")
+	i := <-h.invocations
+	if i.Payload.Format != wamp.JSON || !strings.HasPrefix(string(i.Payload.Args), `["realm1","joe",{"ticket":"secret!!!"`) {
+		t.Errorf("asked %s", i.Payload.Args)
+	}
+	i.Yield(jsonArgs(`["frontend"]`))
+	c.welcomed()
+}
+
 // TestAuthenticatorElsewhere: with a realm of its own, and a realm that it assigns.
 func TestAuthenticatorElsewhere(t *testing.T) {
 	p := scenario()

@@ -3,10 +3,8 @@ package realm
 import (
 	"context"
 	"fmt"
-	"io"
 	"sync"
 	"testing"
-	"time"
 
 	"usher/router/auth"
 	"usher/router/codec"
@@ -71,45 +69,6 @@ func echo(c *client) {
 			}
 		}
 	}
-}
-
-// sink is a connection that encodes what it is sent, and forgets it.
-type sink struct {
-	format  wamp.Format
-	buffer  []byte
-	handed  int
-	invoked wamp.ID // request of the last INVOCATION
-}
-
-func (s *sink) Format() wamp.Format                   { return s.format }
-func (s *sink) Read(*transport.Batch) ([]byte, error) { return nil, io.EOF }
-func (s *sink) Close(transport.CloseReason)           {}
-func (s *sink) SetReadDeadline(time.Time)             {}
-func (s *sink) Done() <-chan struct{}                 { return nil }
-func (s *sink) SendShared(*transport.Batch, *transport.Shared) error {
-	s.handed++
-	return nil
-}
-
-func (s *sink) Send(_ *transport.Batch, m wamp.Message) (err error) {
-	s.handed++
-	if i, ok := m.(*wamp.Invocation); ok {
-		s.invoked = i.Request
-	}
-	s.buffer, err = codec.Append(s.buffer[:0], s.format, m)
-	return err
-}
-
-// member joins realm1 with a sink for a connection.
-func (w *world) member(f wamp.Format, role string) (*session, *sink) {
-	w.t.Helper()
-	c := &sink{format: f}
-	s := &session{id: w.reserve(), node: w.Node, authid: "x", authrole: role, conn: c}
-	if e := w.enter(s, "realm1"); e != nil {
-		w.t.Fatal(e)
-	}
-	w.t.Cleanup(func() { s.end(&s.batch, "the test is over") })
-	return s, c
 }
 
 // BenchmarkRoute is the router's own part of a call: CALL decoded and routed,

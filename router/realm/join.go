@@ -112,7 +112,7 @@ func (h *handshake) receive(name string, timeout time.Duration, take func(wamp.M
 		return
 	}
 	if abort, ok := m.(*wamp.Abort); ok {
-		h.gone("aborted by the client: " + abort.Reason)
+		h.gone(fmt.Sprintf("aborted by the client: %.100s", abort.Reason))
 		return
 	}
 	h.abort(wamp.ErrProtocolViolation,

@@ -241,12 +241,20 @@ func TestLocalCallEndsWithItsContext(t *testing.T) {
 // TestLocalsCallEachOther: without a connection anywhere.
 func TestLocalsCallEachOther(t *testing.T) {
 	w := newWorld(t, scenario(), Limits{})
+	type key struct{}
 	h := newRecorder()
-	h.invoke = func(i *LocalInvocation) bool { i.Yield(i.Payload); return true }
+	h.invoke = func(i *LocalInvocation) bool {
+		if i.Caller == nil || i.Caller.Value(key{}) != "nested" {
+			t.Error("the callee does not see the values of the caller's context")
+		}
+		i.Yield(i.Payload)
+		return true
+	}
 	bind(t, w.local("backend", h), []string{"com.example.echo"}, nil)
 	l := w.local("anyone", newRecorder())
+	ctx := context.WithValue(context.Background(), key{}, "nested")
 	for range 100 {
-		p, err := l.Call(context.Background(), "com.example.echo", wamp.CallOptions{}, jsonArgs(`["x"]`))
+		p, err := l.Call(ctx, "com.example.echo", wamp.CallOptions{}, jsonArgs(`["x"]`))
 		if err != nil || string(p.Args) != `["x"]` {
 			t.Fatalf("got %s, %v", p.Args, err)
 		}

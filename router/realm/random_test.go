@@ -374,3 +374,40 @@ func TestWaitForPublications(t *testing.T) {
 	<-waited
 	f.wait()
 }
+
+// TestApplyUnderLogins: while a role comes and goes, who joins under it is
+// welcomed or refused, and who was welcomed is not left in when the role has gone.
+func TestApplyUnderLogins(t *testing.T) {
+	rounds := 100
+	if testing.Short() {
+		rounds = 20
+	}
+	w := newWorld(t, scenario(), Limits{})
+	without := scenario()
+	delete(without.Realms["realm1"].Roles, "anyone")
+	var joining sync.WaitGroup
+	var stop atomic.Bool
+	for i := range 3 {
+		joining.Go(func() {
+			for !stop.Load() {
+				if c := w.tryJoin(formats[i]); c != nil {
+					for {
+						if _, err := c.read(); err != nil {
+							break
+						}
+					}
+					c.conn.Close(transport.CloseNormal)
+				}
+			}
+		})
+	}
+	for range rounds {
+		w.Apply(without)
+		eventually(t, "all sessions of the role are gone", func() bool { return w.Stats().Sessions == 0 })
+		w.Apply(scenario())
+		time.Sleep(time.Millisecond)
+	}
+	stop.Store(true)
+	w.Apply(without)
+	joining.Wait()
+}

@@ -158,7 +158,7 @@ func (s *session) handle(w *work, m wamp.Message) *farewell {
 	case *wamp.Goodbye:
 		return goodbye(m)
 	case *wamp.Abort:
-		return &farewell{why: "aborted by the client: " + m.Reason, reason: transport.CloseNormal}
+		return &farewell{why: fmt.Sprintf("aborted by the client: %.100s", m.Reason), reason: transport.CloseNormal}
 	case *wamp.Cancel:
 		return violation("received CANCEL, but call canceling is not announced by this router")
 	case *wamp.Hello, *wamp.Authenticate:
@@ -191,5 +191,5 @@ func goodbye(m *wamp.Goodbye) *farewell {
 	if m.Reason == wamp.CloseNormal {
 		reply.Reason = wamp.CloseNormal
 	}
-	return &farewell{why: "left with " + m.Reason, message: reply, reason: transport.CloseNormal}
+	return &farewell{why: fmt.Sprintf("left with %.100s", m.Reason), message: reply, reason: transport.CloseNormal}
 }
