@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"errors"
 	"fmt"
 
 	"usher/router/wamp"
@@ -13,7 +14,7 @@ func Append(dst []byte, f wamp.Format, m wamp.Message) ([]byte, error) {
 	e := encoder{f: f, b: dst}
 	e.message(m)
 	if e.err != nil {
-		return dst, fmt.Errorf("encode message of type %d: %w", m.Type(), e.err)
+		return dst, fmt.Errorf("encode a message: %w", e.err)
 	}
 	return e.b, nil
 }
@@ -348,7 +349,7 @@ func (e *encoder) sessionMessage(m wamp.Message) {
 		e.raw(m.Extra.Format, m.Extra.Bytes, '{')
 		e.close()
 	default:
-		e.err = fmt.Errorf("no such message %T", m)
+		e.err = errors.New("it is of no type known here")
 	}
 }
 

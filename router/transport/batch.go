@@ -8,13 +8,31 @@ type Batch struct {
 }
 
 // flusher is a connection with something to write.
-type flusher interface{ flush() }
+type flusher interface {
+	// flush writes what waits, without blocking.
+	flush()
+	// helpers are the goroutines that do it elsewhere.
+	helpers() *flushers
+}
 
-// Flush writes what waits on the gathered connections, without blocking.
+// inlineFlushes is how many connections a batch writes itself. More are left to
+// other goroutines, so that a publisher with many subscribers is read again soon.
+const inlineFlushes = 64
+
+// Flush writes what waits on the gathered connections, without blocking: the
+// first of them itself, in the order in which they were first sent to; where they
+// are many, the rest from other goroutines, soon.
 func (b *Batch) Flush() {
-	for i, c := range b.dirty {
-		c.flush()
-		b.dirty[i] = nil
+	if len(b.dirty) == 0 {
+		return
 	}
+	n := min(len(b.dirty), inlineFlushes)
+	for _, c := range b.dirty[:n] {
+		c.flush()
+	}
+	if rest := b.dirty[n:]; len(rest) > 0 {
+		rest[0].helpers().add(rest)
+	}
+	clear(b.dirty)
 	b.dirty = b.dirty[:0]
 }

@@ -20,3 +20,20 @@ const (
 func (r CloseReason) String() string {
 	return [...]string{"closed normally", "protocol violation", "out queue is full", "message too large", "timeout", "router is stopping", "internal error"}[r]
 }
+
+// The close codes of WebSocket that are sent (RFC 6455, section 7.4.1).
+const (
+	statusNormal      = 1000
+	statusGoingAway   = 1001
+	statusProtocol    = 1002
+	statusUnsupported = 1003
+	statusNone        = 1005 // never on the wire: the peer gave none
+	statusPolicy      = 1008
+	statusTooLarge    = 1009
+	statusInternal    = 1011
+)
+
+// status is the reason as a WebSocket close code.
+func (r CloseReason) status() uint16 {
+	return [...]uint16{statusNormal, statusProtocol, statusPolicy, statusTooLarge, statusPolicy, statusGoingAway, statusInternal}[r]
+}

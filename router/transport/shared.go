@@ -1,6 +1,9 @@
 package transport
 
-import "usher/router/wamp"
+import (
+	"usher/router/codec"
+	"usher/router/wamp"
+)
 
 // Shared is one message for many receivers, encoded at most once per format.
 // It belongs to one goroutine, and must not be used once that has returned from
@@ -13,3 +16,13 @@ type Shared struct {
 
 // NewShared returns a Shared of m.
 func NewShared(m wamp.Message) *Shared { return &Shared{message: m} }
+
+// in returns the message in format f. Queues may refer to the bytes for as long
+// as they like: they are never written again.
+func (s *Shared) in(f wamp.Format) ([]byte, error) {
+	if s.encoded[f] == nil && s.err[f] == nil {
+		b := make([]byte, 0, payloadSize(s.message)+96)
+		s.encoded[f], s.err[f] = codec.Append(b, f, s.message)
+	}
+	return s.encoded[f], s.err[f]
+}

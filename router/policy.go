@@ -1,0 +1,45 @@
+package router
+
+import (
+	"usher/router/config"
+	"usher/router/realm"
+	"usher/router/transport"
+)
+
+// Policy is the part of a configuration that the realms need.
+func Policy(c *config.Config) *realm.Policy {
+	p := &realm.Policy{
+		Realms:         make(map[string]*realm.RealmPolicy, len(c.Realms)),
+		Authenticators: c.Authenticators(),
+	}
+	for name, roles := range c.Roles() {
+		p.Realms[name] = &realm.RealmPolicy{Name: name, Roles: roles}
+	}
+	return p
+}
+
+// realmLimits and transportOptions pick what concerns each package.
+func realmLimits(l config.Limits) realm.Limits {
+	return realm.Limits{
+		HelloTimeout:         l.HelloTimeout,
+		AuthenticateTimeout:  l.AuthenticateTimeout,
+		AuthenticatorTimeout: l.AuthenticatorTimeout,
+		PendingCalls:         l.PendingCalls,
+		PendingInvocations:   l.PendingInvocations,
+		Registrations:        l.Registrations,
+		Subscriptions:        l.Subscriptions,
+		Handshakes:           l.Handshakes,
+		HandshakesPerAddress: l.HandshakesPerAddress,
+	}
+}
+
+func transportOptions(l config.Limits) transport.Options {
+	return transport.Options{
+		MaxMessageSize: l.MaxMessageSize,
+		QueueBytes:     l.QueueSize,
+		WriteTimeout:   l.WriteTimeout,
+		PingInterval:   l.PingInterval,
+		PingTimeout:    l.PingTimeout,
+		CloseTimeout:   l.CloseTimeout,
+	}
+}

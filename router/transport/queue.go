@@ -1,0 +1,243 @@
+package transport
+
+import (
+	"encoding/binary"
+
+	"usher/router/codec"
+	"usher/router/wamp"
+)
+
+// queue is what waits to be written to one peer: frames as they go on the wire,
+// one behind the other in pooled buffers. It does not lock: its owner does.
+type queue struct {
+	buffers *buffers
+	sub     subprotocol
+	masked  bool // frames go to a server
+	opcode  byte
+	sep     byte // of json.batched
+
+	limit    int       // of bytes
+	bytes    int       // waiting, here or taken and not yet written
+	messages int       // among them, since the last take
+	sealed   []segment // whole buffers, before tail
+	tail     *buffer   // frames are appended here; nil: none. In a batched subprotocol: one frame without its header
+}
+
+// segment is a stretch of bytes to write.
+type segment struct {
+	b      []byte
+	buffer *buffer // what b lies in, to be given back; nil: bytes that others refer to as well
+	joined bool    // the frame goes on in the next segment
+}
+
+const (
+	// sealAt is the size from which on a buffer is left alone and the next begun. It
+	// also bounds a batch in a batched subprotocol.
+	sealAt = largeBuffer - 4<<10
+	// copyBelow is the size below which copying a message that many receive costs
+	// less than a write of its own.
+	copyBelow = 8 << 10
+)
+
+// payloadSize is the size of what is large in m, if anything is.
+func payloadSize(m wamp.Message) int {
+	switch m := m.(type) {
+	case *wamp.Event:
+		return m.Payload.Size()
+	case *wamp.Result:
+		return m.Payload.Size()
+	case *wamp.Invocation:
+		return m.Payload.Size()
+	case *wamp.Error:
+		return m.Payload.Size()
+	case *wamp.Publish:
+		return m.Payload.Size()
+	case *wamp.Call:
+		return m.Payload.Size()
+	case *wamp.Yield:
+		return m.Payload.Size()
+	case *wamp.Hello:
+		return len(m.Authextra.Bytes)
+	case *wamp.Welcome:
+		return len(m.Authextra.Bytes)
+	case *wamp.Challenge:
+		return len(m.Extra.Bytes)
+	}
+	return 0
+}
+
+// last reports whether a message is one that ends a session. It is queued
+// whatever waits, or the peer would not learn why.
+func last(m wamp.Message) bool {
+	t := m.Type()
+	return t == wamp.TypeGoodbye || t == wamp.TypeAbort
+}
+
+// append encodes m behind what waits.
+func (q *queue) append(m wamp.Message) error {
+	size := payloadSize(m) + 64
+	if !last(m) && q.bytes+size-64 > q.limit {
+		return ErrQueueFull
+	}
+	start, head := q.begin(size)
+	b, err := codec.Append(q.tail.b, q.sub.format, m)
+	if err != nil {
+		q.cut(start)
+		return err
+	}
+	q.tail.b = b
+	if n := len(b) - start; !last(m) && q.bytes+n > q.limit {
+		q.cut(start)
+		return ErrQueueFull
+	}
+	q.finish(start, head)
+	return nil
+}
+
+// appendEncoded puts a message that is already encoded behind what waits. A large
+// one is referred to: it must not change any more.
+func (q *queue) appendEncoded(m []byte) error {
+	if q.bytes+len(m)+maxHeader > q.limit {
+		return ErrQueueFull
+	}
+	if len(m) < copyBelow || q.masked {
+		start, head := q.begin(len(m))
+		q.tail.b = append(q.tail.b, m...)
+		q.finish(start, head)
+		return nil
+	}
+	q.seal()
+	h := q.buffers.get(maxHeader)
+	n := len(m)
+	var after []byte
+	if q.sub.batched {
+		if q.sub.format == wamp.JSON {
+			n++
+			after = []byte{q.sep}
+		} else {
+			n += 4
+		}
+	}
+	h.b = h.b[:headerSize(n, false)]
+	putHeader(h.b, q.opcode, n)
+	if q.sub.batched && q.sub.format != wamp.JSON {
+		h.b = binary.BigEndian.AppendUint32(h.b, uint32(len(m)))
+	}
+	q.sealed = append(q.sealed, segment{b: h.b, buffer: h, joined: true}, segment{b: m, joined: after != nil})
+	if after != nil {
+		q.sealed = append(q.sealed, segment{b: after})
+	}
+	q.bytes += len(h.b) + len(m) + len(after)
+	q.messages++
+	return nil
+}
+
+// begin makes room for a message of about n bytes and reserves what goes before
+// it. It returns the length of tail before and the bytes reserved.
+func (q *queue) begin(n int) (start, reserved int) {
+	need := n + maxHeader + 4
+	switch {
+	case q.tail == nil:
+		q.tail = q.buffers.get(need)
+	case len(q.tail.b) >= sealAt || len(q.tail.b)+need > largeBuffer:
+		q.seal()
+		q.tail = q.buffers.get(need)
+	default:
+		q.tail = q.buffers.grow(q.tail, need)
+	}
+	start = len(q.tail.b)
+	if !q.sub.batched {
+		reserved = headerSize(n, q.masked)
+	} else {
+		if start == 0 {
+			reserved = maxHeader
+		}
+		if q.sub.format != wamp.JSON {
+			reserved += 4
+		}
+	}
+	q.tail.b = q.tail.b[:start+reserved]
+	return start, reserved
+}
+
+// cut takes back what was appended since begin.
+func (q *queue) cut(start int) {
+	q.tail.b = q.tail.b[:start]
+	if start == 0 {
+		q.buffers.put(q.tail)
+		q.tail = nil
+	}
+}
+
+// finish completes the message that was appended after begin.
+func (q *queue) finish(start, reserved int) {
+	n := len(q.tail.b) - start - reserved
+	q.messages++
+	if q.sub.batched {
+		if q.sub.format == wamp.JSON {
+			q.tail.b = append(q.tail.b, q.sep)
+		} else {
+			binary.BigEndian.PutUint32(q.tail.b[start+reserved-4:], uint32(n))
+		}
+		q.bytes += len(q.tail.b) - start
+		return
+	}
+	if need := headerSize(n, q.masked); need != reserved {
+		if need > reserved {
+			q.tail.b = append(q.tail.b, make([]byte, need-reserved)...)
+		}
+		b := q.tail.b[start:]
+		copy(b[need:], b[reserved:reserved+n])
+		q.tail.b = q.tail.b[:start+need+n]
+	}
+	finishFrame(q.tail.b[start:], q.opcode, q.masked, n)
+	q.bytes += len(q.tail.b) - start
+}
+
+// seal ends the tail. In a batched subprotocol that completes its frame.
+func (q *queue) seal() {
+	if q.tail == nil {
+		return
+	}
+	b := q.tail.b
+	if q.sub.batched {
+		// The room for the header is that of the longest: the frame begins further right.
+		n := len(b) - maxHeader
+		unused := maxHeader - headerSize(n, q.masked)
+		b = b[unused:]
+		q.bytes -= unused
+		finishFrame(b, q.opcode, q.masked, n)
+	}
+	q.sealed = append(q.sealed, segment{b: b, buffer: q.tail})
+	q.tail = nil
+}
+
+// empty reports whether nothing waits to be taken.
+func (q *queue) empty() bool { return q.tail == nil && len(q.sealed) == 0 }
+
+// take moves whole frames of about max bytes from the queue to dst.
+func (q *queue) take(dst []segment, max int) []segment {
+	q.seal()
+	n, taken := 0, 0
+	for n < len(q.sealed) && (taken < max || q.sealed[n-1].joined) {
+		taken += len(q.sealed[n].b)
+		n++
+	}
+	dst = append(dst, q.sealed[:n]...)
+	rest := copy(q.sealed, q.sealed[n:])
+	clear(q.sealed[rest:])
+	q.sealed = q.sealed[:rest]
+	return dst
+}
+
+// drop forgets what has not been taken and returns how many bytes that was.
+func (q *queue) drop() int {
+	q.seal()
+	n := 0
+	for _, s := range q.sealed {
+		n += len(s.b)
+		q.buffers.put(s.buffer)
+	}
+	q.sealed, q.bytes, q.messages = nil, q.bytes-n, 0
+	return n
+}

@@ -1,0 +1,216 @@
+package transport
+
+import (
+	"errors"
+	"io"
+	"net"
+	"time"
+)
+
+// outbound is the write side of a WebSocket. queue and the control frames that
+// are due are guarded by the connection's mutex; the rest belongs to whoever has
+// set writing.
+type outbound struct {
+	queue   queue
+	pong    []byte
+	pongDue bool
+	pingDue bool
+
+	pending []segment // taken, not written yet
+	left    int       // bytes of pending
+}
+
+// maxTake is about how many bytes one batch of writes has.
+const maxTake = 256 << 10
+
+// due reports whether anything waits. The mutex is held.
+func (o *outbound) due() bool { return !o.queue.empty() || o.pongDue || o.pingDue }
+
+// take moves what is to be written next to pending, control frames first. The
+// mutex is held.
+func (c *WebSocket) take() {
+	o := &c.out
+	if o.pongDue || o.pingDue {
+		b := c.t.buffers.get(2 * (maxControl + maxHeader))
+		if o.pongDue {
+			b.b = appendControl(b.b, opPong, c.in.client, o.pong)
+		}
+		if o.pingDue {
+			b.b = appendControl(b.b, opPing, c.in.client, nil)
+		}
+		o.pongDue, o.pingDue = false, false
+		o.pending = append(o.pending, segment{b: b.b, buffer: b})
+		o.queue.bytes += len(b.b)
+	}
+	c.t.counters.messagesOut.Add(int64(o.queue.messages))
+	o.queue.messages = 0
+	o.pending = o.queue.take(o.pending, maxTake)
+	o.left = 0
+	for _, s := range o.pending {
+		o.left += len(s.b)
+	}
+}
+
+// flush implements flusher: it writes what waits without blocking. What the peer
+// does not take at once is left to a goroutine that ends when nothing waits.
+func (c *WebSocket) flush() {
+	c.mu.Lock()
+	c.queued = false
+	if c.state == stateClosed || c.writing || !c.out.due() {
+		c.mu.Unlock()
+		return
+	}
+	c.writing = true
+	for {
+		c.take()
+		c.mu.Unlock()
+		if c.raw == nil || !c.writeAtOnce() {
+			go c.write()
+			return
+		}
+		c.mu.Lock()
+		if c.wrote() {
+			return
+		}
+	}
+}
+
+// wrote counts what was written; true: the write side was given up, or handed on.
+// The mutex is held on entry, and given up where it returns true.
+func (c *WebSocket) wrote() bool {
+	c.out.queue.bytes -= c.out.left
+	c.out.left = 0
+	switch {
+	case c.state == stateClosing:
+		c.mu.Unlock()
+		go c.finish()
+		return true
+	case c.state == stateClosed || !c.out.due():
+		c.writing = false
+		c.mu.Unlock()
+		return true
+	}
+	return false
+}
+
+func (c *WebSocket) helpers() *flushers { return &c.t.flushers }
+
+// writeAtOnce writes pending without waiting; false: some is left.
+func (c *WebSocket) writeAtOnce() bool {
+	o := &c.out
+	for i := range o.pending {
+		s := &o.pending[i]
+		n, err := rawWrite(c.raw, s.b)
+		if n > 0 {
+			c.t.counters.writes.Add(1)
+			c.t.counters.bytesOut.Add(int64(n))
+		}
+		if n < len(s.b) || err != nil {
+			s.b = s.b[max(n, 0):]
+			rest := copy(o.pending, o.pending[i:])
+			clear(o.pending[rest:])
+			o.pending = o.pending[:rest]
+			return false
+		}
+		c.t.buffers.put(s.buffer)
+		*s = segment{}
+	}
+	o.pending = o.pending[:0]
+	return true
+}
+
+// write writes what waits until nothing does, one deadline for each batch.
+func (c *WebSocket) write() {
+	for {
+		c.mu.Lock()
+		deadline := time.Now().Add(c.t.options.WriteTimeout)
+		if c.state == stateClosing {
+			deadline = c.closeBy
+		}
+		_ = c.nc.SetWriteDeadline(deadline)
+		c.mu.Unlock()
+		if err := c.writePending(); err != nil {
+			c.writeFailed(err)
+			return
+		}
+		c.mu.Lock()
+		if c.wrote() {
+			return
+		}
+		c.take()
+		c.mu.Unlock()
+	}
+}
+
+// writePending writes all of pending, waiting for the peer.
+func (c *WebSocket) writePending() error {
+	o := &c.out
+	if len(o.pending) == 0 {
+		return nil
+	}
+	buffers := make(net.Buffers, len(o.pending))
+	for i := range o.pending {
+		buffers[i] = o.pending[i].b
+	}
+	n, err := buffers.WriteTo(c.nc)
+	c.t.counters.writes.Add(1)
+	c.t.counters.bytesOut.Add(n)
+	for i := range o.pending {
+		c.t.buffers.put(o.pending[i].buffer)
+		o.pending[i] = segment{}
+	}
+	o.pending = o.pending[:0]
+	return err
+}
+
+// writeFailed ends the connection after a write that was not taken.
+func (c *WebSocket) writeFailed(err error) {
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		c.t.counters.slow.Add(1)
+	}
+	c.die(err)
+}
+
+// finish owns the write side from Close on: it writes what waits and the close
+// frame, lets the peer close its side, and ends the connection, all by closeBy.
+func (c *WebSocket) finish() {
+	_ = c.nc.SetWriteDeadline(c.closeBy)
+	for {
+		c.mu.Lock()
+		c.take()
+		more := len(c.out.pending) > 0
+		c.mu.Unlock()
+		if !more {
+			break
+		}
+		if err := c.writePending(); err != nil {
+			c.die(err)
+			return
+		}
+		c.mu.Lock()
+		c.out.queue.bytes -= c.out.left
+		c.mu.Unlock()
+	}
+	if _, err := c.nc.Write(appendControl(nil, opClose, c.in.client, c.closing)); err != nil {
+		c.die(err)
+		return
+	}
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && !c.in.client {
+		_ = half.CloseWrite() // its failure shows in what follows
+	}
+	c.drain()
+	c.die(ErrClosed)
+}
+
+// maxDrain bounds what is read and thrown away after the close frame, in bytes.
+const maxDrain = 1 << 20
+
+// drain reads until the peer has closed its side: a socket that is closed with
+// data unread resets the connection, and what was written last is lost.
+func (c *WebSocket) drain() {
+	c.in.mu.Lock() // the reader gives way: its deadline has passed
+	defer c.in.mu.Unlock()
+	_ = c.nc.SetReadDeadline(c.closeBy)
+	_, _ = io.CopyN(io.Discard, c.nc, maxDrain) // any end will do
+	c.release()
+}
