@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/lmittmann/tint"
+)
+
+// logFlags are the flags of every command that logs.
+type logFlags struct {
+	LogFormat string `enum:"auto,text,json" default:"auto" help:"Log as text or json (auto: text on a terminal, json otherwise)." placeholder:"text|json"`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"Least severe level that is logged (debug, info, warn, error)." placeholder:"LEVEL"`
+}
+
+// logger returns the logger that the flags ask for.
+func (f logFlags) logger(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level: %w", err)
+	}
+	terminal := isTerminal(w)
+	if f.LogFormat == "json" || f.LogFormat == "auto" && !terminal {
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
+	}
+	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !terminal})), nil
+}
+
+// isTerminal reports whether w is a character device other than the null device.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+}
