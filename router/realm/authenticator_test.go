@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"usher/router/auth"
+	"usher/router/transport"
 	"usher/router/wamp"
 )
 
@@ -388,7 +389,7 @@ func TestAuthenticatorElsewhere(t *testing.T) {
 func TestLogOfLogins(t *testing.T) {
 	w := newWorld(t, scenario(), Limits{})
 	w.authenticateBy(seedAuthenticator)
-	router, own := newPair(w.transport, wamp.JSON)
+	router, own := transport.Pair(wamp.JSON, transport.Options{})
 	w.serving.Go(func() {
 		w.Serve(router, ticketed(), &auth.Transport{
 			Peer: "tcp4:127.0.0.1:17185", Protocol: "wamp.2.json", Query: "token=querysecret", Cbtid: "cookiesecret",

@@ -162,12 +162,13 @@ func (s *session) dropSubscriptions(bindings []SubscriptionBinding) map[Subscrip
 		wanted[b] = true
 	}
 	keep := make(map[SubscriptionBinding]bool)
-	for _, sub := range s.subscriptions {
+	for _, m := range s.subscriptions {
+		sub := m.subscription
 		b := SubscriptionBinding{URI: sub.uri, Options: wamp.SubscribeOptions{Match: sub.match}}
 		if wanted[b] {
 			keep[b] = true
 		} else {
-			s.realm.removeSubscriber(sub, s)
+			s.realm.removeSubscriber(m, s)
 		}
 	}
 	return keep

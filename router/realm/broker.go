@@ -12,41 +12,6 @@ import (
 	"usher/router/wamp"
 )
 
-// subscription is one topic or pattern that sessions listen to.
-type subscription struct {
-	id    wamp.ID
-	uri   string
-	match wamp.Match
-	// subscribers is read without a lock: of a list that was published no element
-	// changes. The realm's mutex guards its replacement.
-	subscribers atomic.Pointer[[]*session]
-	inFlight    inFlight
-}
-
-// add appends in place where the array has room: a reader does not look beyond
-// the length that it has seen.
-func (u *subscription) add(s *session) {
-	var list []*session
-	if old := u.subscribers.Load(); old != nil {
-		list = *old
-	}
-	list = append(list, s)
-	u.subscribers.Store(&list)
-}
-
-// remove reports whether somebody is left.
-func (u *subscription) remove(s *session) bool {
-	old := *u.subscribers.Load()
-	list := make([]*session, 0, len(old)-1)
-	for _, other := range old {
-		if other != s {
-			list = append(list, other)
-		}
-	}
-	u.subscribers.Store(&list)
-	return len(list) > 0
-}
-
 // subscribe answers SUBSCRIBE.
 func (s *session) subscribe(b *transport.Batch, w *work, m *wamp.Subscribe) {
 	r := s.realm
@@ -122,9 +87,9 @@ func (s *session) maySubscribe(uri string, m wamp.Match) *ErrorReply {
 func (s *session) unsubscribe(b *transport.Batch, w *work, m *wamp.Unsubscribe) {
 	r := s.realm
 	r.mu.Lock()
-	sub, ok := s.subscriptions[m.Subscription]
+	member, ok := s.subscriptions[m.Subscription]
 	if ok {
-		r.removeSubscriber(sub, s)
+		r.removeSubscriber(member, s)
 	}
 	r.mu.Unlock()
 	if !ok {
@@ -132,7 +97,7 @@ func (s *session) unsubscribe(b *transport.Batch, w *work, m *wamp.Unsubscribe) 
 			newError(wamp.ErrNoSuchSubscription, "session has no subscription %d", m.Subscription))
 		return
 	}
-	sub.inFlight.wait()
+	member.subscription.inFlight.wait()
 	s.send(b, &wamp.Unsubscribed{Request: m.Request})
 }
 
@@ -146,6 +111,9 @@ func (s *session) publish(b *transport.Batch, w *work, m *wamp.Publish) {
 		return
 	}
 	id := newPublication()
+	// Queued first, PUBLISHED is also written first, before the fan-out: a batch is
+	// flushed in the order in which it was filled. Flushing it here would take from
+	// several publications that were read together their common write.
 	if m.Options.Acknowledge {
 		w.published = wamp.Published{Request: m.Request, Publication: id}
 		s.send(b, &w.published)
@@ -176,7 +144,6 @@ func (s *session) fanOut(b *transport.Batch, w *work, d *decision, id wamp.ID, m
 	p := &w.publication
 	p.publisher, p.batch, p.topic = s, b, m.Topic
 	p.excludeMe = m.Options.ExcludeMe.Or(true)
-	p.acknowledged = m.Options.Acknowledge
 	p.event = wamp.Event{Publication: id, Payload: m.Payload}
 	if d.disclosePublisher || m.Options.DiscloseMe == wamp.True {
 		p.event.Details = wamp.EventDetails{Publisher: s.id, PublisherAuthid: s.authid, PublisherAuthrole: s.authrole}
@@ -187,13 +154,12 @@ func (s *session) fanOut(b *transport.Batch, w *work, d *decision, id wamp.ID, m
 
 // publication is one event on its way to its subscribers.
 type publication struct {
-	work         *work
-	publisher    *session
-	batch        *transport.Batch
-	topic        string
-	excludeMe    bool
-	acknowledged bool
-	event        wamp.Event // without its subscription
+	work      *work
+	publisher *session
+	batch     *transport.Batch
+	topic     string
+	excludeMe bool
+	event     wamp.Event // without its subscription
 
 	// The last role that was asked about, and its answer: subscribers of one role
 	// stand together more often than not.
@@ -203,19 +169,11 @@ type publication struct {
 
 func (p *publication) reset() { *p = publication{work: p.work} }
 
-// largeFanOut is from how many subscribers on the publisher's PUBLISHED is
-// written before the events are even queued.
-const largeFanOut = 64
-
 // deliver queues the event for the subscribers of one subscription.
 func (p *publication) deliver(sub *subscription) bool {
 	counter := sub.inFlight.begin()
 	defer sub.inFlight.end(counter)
-	list := *sub.subscribers.Load()
-	if p.acknowledged && len(list) >= largeFanOut {
-		p.batch.Flush()
-		p.acknowledged = false
-	}
+	list := *sub.list.Load()
 	event := &p.work.event
 	*event = p.event
 	event.Subscription = sub.id
@@ -226,13 +184,13 @@ func (p *publication) deliver(sub *subscription) bool {
 	if len(list) > 1 {
 		shared = transport.NewShared(event)
 	}
-	for _, s := range list {
-		if s == p.publisher && p.excludeMe || !p.mayReceive(s) {
-			continue
-		}
-		if s.local != nil {
+	for i := range list {
+		s := list[i].session.Load()
+		switch {
+		case s == nil, s == p.publisher && p.excludeMe, !p.mayReceive(s):
+		case s.local != nil:
 			s.local.deliver(sub, p.topic, event)
-		} else {
+		default:
 			p.send(s, event, shared)
 		}
 	}

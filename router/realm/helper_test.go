@@ -77,10 +77,9 @@ func ticketed() *Endpoint {
 // world is a Node under test and what it logs.
 type world struct {
 	*Node
-	t         testing.TB
-	transport *transport.Transport
-	log       *logged
-	serving   sync.WaitGroup
+	t       testing.TB
+	log     *logged
+	serving sync.WaitGroup
 }
 
 // logged is a log that a test may read while others write.
@@ -105,7 +104,7 @@ func (l *logged) String() string {
 func newWorld(t testing.TB, p *Policy, limits Limits) *world {
 	t.Helper()
 	log := new(logged)
-	w := &world{t: t, log: log, transport: newTransport(t)}
+	w := &world{t: t, log: log}
 	w.Node = NewNode(p, limits, "usher-test", slog.New(slog.NewTextHandler(log, nil)))
 	t.Cleanup(func() {
 		w.serving.Wait()
@@ -145,6 +144,29 @@ type client struct {
 	decoder codec.Decoder
 	session wamp.ID
 	request wamp.ID
+	raw     chan []byte // see sendRaw
+}
+
+// injector is a connection that can be made to read what is no message.
+type injector struct {
+	transport.Conn
+	raw chan []byte
+}
+
+func (i injector) Read(b *transport.Batch) ([]byte, error) {
+	data, err := i.Conn.Read(b)
+	select {
+	case data = <-i.raw:
+	default:
+	}
+	return data, err
+}
+
+// sendRaw sends data, whatever it is.
+func (c *client) sendRaw(data []byte) {
+	c.t.Helper()
+	c.raw <- data
+	c.send(`[6,{},"com.example.instead"]`)
 }
 
 // connect opens a connection without saying anything.
@@ -155,11 +177,11 @@ func (w *world) connect(f wamp.Format, e *Endpoint) *client {
 
 func (w *world) connectFrom(f wamp.Format, e *Endpoint, peer string) *client {
 	w.t.Helper()
-	router, own := newPair(w.transport, f)
+	router, own := transport.Pair(f, transport.Options{})
+	c := &client{t: w.t, conn: own, raw: make(chan []byte, 1)}
 	w.serving.Go(func() {
-		w.Serve(router, e, &auth.Transport{Type: "websocket", Protocol: "wamp.2." + f.String(), Peer: peer})
+		w.Serve(injector{router, c.raw}, e, &auth.Transport{Type: "websocket", Protocol: "wamp.2." + f.String(), Peer: peer})
 	})
-	c := &client{t: w.t, conn: own}
 	w.t.Cleanup(func() { own.Close(transport.CloseNormal) })
 	return c
 }

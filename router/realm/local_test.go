@@ -397,7 +397,8 @@ func TestBindKeepsIds(t *testing.T) {
 				t.Errorf("%s is not what callers find", reg.uri)
 			}
 		}
-		for id, sub := range l.session.subscriptions {
+		for id, m := range l.session.subscriptions {
+			sub := m.subscription
 			ids[fmt.Sprint("topic ", sub.uri, sub.match)] = id
 		}
 		return ids

@@ -162,7 +162,7 @@ func TestMalformedInput(t *testing.T) {
 					} else {
 						c = w.connect(f, anonymous("anyone"))
 					}
-					sendRaw(t, c, []byte(data))
+					c.sendRaw([]byte(data))
 					got := text(c.receive())
 					if !strings.HasPrefix(got, `[3,{"message":"`) || strings.Contains(got, `"message":""`) || !strings.HasSuffix(got, `"wamp.error.protocol_violation"]`) {
 						t.Errorf("got %s", got)
@@ -286,7 +286,7 @@ func (faulty) Send(*transport.Batch, wamp.Message) error { panic("as the test wa
 func TestFaultEndsOneConnectionOnly(t *testing.T) {
 	w := newWorld(t, scenario(), Limits{})
 	other := w.join(wamp.JSON, "anyone")
-	router, own := newPair(w.transport, wamp.JSON)
+	router, own := transport.Pair(wamp.JSON, transport.Options{})
 	w.serving.Go(func() { w.Serve(faulty{router}, anonymous("anyone"), &auth.Transport{}) })
 	c := &client{t: t, conn: own}
 	t.Cleanup(func() { own.Close(transport.CloseNormal) })

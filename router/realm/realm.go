@@ -35,27 +35,27 @@ func (r *realm) removeRegistration(reg *registration) {
 
 func (r *realm) addSubscriber(sub *subscription, s *session) {
 	if s.subscriptions == nil {
-		s.subscriptions = make(map[wamp.ID]*subscription)
+		s.subscriptions = make(map[wamp.ID]*member)
 	}
-	s.subscriptions[sub.id] = sub
-	isNew := sub.subscribers.Load() == nil
-	sub.add(s)
+	isNew := sub.live == 0
+	s.subscriptions[sub.id] = sub.add(s)
 	if isNew {
 		r.subscriptions.Put(sub.match, sub.uri, sub)
 	}
 }
 
 // removeSubscriber forgets a subscription with its last subscriber.
-func (r *realm) removeSubscriber(sub *subscription, s *session) {
+func (r *realm) removeSubscriber(m *member, s *session) {
+	sub := m.subscription
 	delete(s.subscriptions, sub.id)
-	if !sub.remove(s) {
+	if !sub.remove(m) {
 		r.subscriptions.Delete(sub.match, sub.uri)
 	}
 }
 
 // removeAll takes everything of a session that has ended, and returns what it was
 // subscribed to.
-func (r *realm) removeAll(s *session) map[wamp.ID]*subscription {
+func (r *realm) removeAll(s *session) map[wamp.ID]*member {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, reg := range s.registrations {
@@ -63,8 +63,8 @@ func (r *realm) removeAll(s *session) map[wamp.ID]*subscription {
 	}
 	subscriptions := s.subscriptions
 	s.registrations, s.subscriptions = nil, nil
-	for _, sub := range subscriptions {
-		r.removeSubscriber(sub, s)
+	for _, m := range subscriptions {
+		r.removeSubscriber(m, s)
 	}
 	return subscriptions
 }

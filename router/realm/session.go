@@ -29,7 +29,7 @@ type session struct {
 
 	// The realm's mutex guards what the session has there.
 	registrations map[wamp.ID]*registration
-	subscriptions map[wamp.ID]*subscription
+	subscriptions map[wamp.ID]*member
 
 	// The reader's own.
 	batch       transport.Batch
@@ -84,9 +84,9 @@ func (s *session) end(b *transport.Batch, why string) bool {
 		return false
 	}
 	s.rules.Store(s.node.noRules)
-	for _, sub := range s.realm.removeAll(s) {
+	for _, m := range s.realm.removeAll(s) {
 		if s.conn != nil {
-			sub.inFlight.wait() // no EVENT is behind a GOODBYE
+			m.subscription.inFlight.wait() // no EVENT is behind a GOODBYE
 		}
 	}
 	w := s.node.works.get()
