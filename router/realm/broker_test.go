@@ -210,7 +210,7 @@ func TestSubscriptionLimit(t *testing.T) {
 func TestManySubscribers(t *testing.T) {
 	w := newWorld(t, scenario(), Limits{})
 	var subscribers []*client
-	for i := range 3 * largeFanOut {
+	for i := range 200 {
 		c := w.join(formats[i%len(formats)], "anyone")
 		c.subscribe("com.example.topic", `{}`)
 		subscribers = append(subscribers, c)

@@ -363,8 +363,8 @@ func TestPlaces(t *testing.T) {
 	for place := range seen {
 		c.remove(place)
 	}
-	if c.count() != 0 || len(c.places) != 0 {
-		t.Errorf("%d calls, %d places", c.count(), len(c.places))
+	if c.used != 0 || len(c.places) != 0 {
+		t.Errorf("%d calls, %d places", c.used, len(c.places))
 	}
 	c.close()
 	if _, err := c.add(callee, 1, 1000); err != errCallerGone {

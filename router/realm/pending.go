@@ -216,9 +216,3 @@ func (c *calls) close() []call {
 	c.places, c.free, c.used = nil, 0, 0
 	return left
 }
-
-func (c *calls) count() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.used
-}
