@@ -129,10 +129,11 @@ func TestDiff(t *testing.T) {
 			"transports[0].endpoint: 127.0.0.1:8080 (TLS) is new; it takes effect when usher is started anew",
 			"transports[0].endpoint: 127.0.0.1:8080 is gone; it takes effect when usher is started anew",
 		}},
-		{edit(t, "allow: {call: true}", "allow: {call: false}", "ws:", "wamp:") + "limits: {ping_interval: 5s, shutdown_timeout: 3s}\nscripts: lua\n", []string{
+		{edit(t, "allow: {call: true}", "allow: {call: false}", "ws:", "wamp:") + "limits: {ping_interval: 5s, shutdown_timeout: 3s}\nscripts: {directory: lua, limits: {vms: 3}}\n", []string{
 			"limits.ping_interval: was the default, is now 5s; it takes effect when usher is started anew",
 			"scripts.directory: was the default, is now lua; it takes effect when usher is started anew",
 			"realms: changed",
+			"scripts.limits: changed",
 			"limits.shutdown_timeout: changed",
 			"transports[0].paths: changed",
 		}},

@@ -26,15 +26,17 @@ func (c Change) String() string {
 // endpoint itself not. Only certificates are read anew.
 func Diff(a, b *Config) []Change {
 	changes := listenerChanges(a, b)
-	for _, row := range append(limitRows(a.Limits, b.Limits), scriptRows(a.Scripts, b.Scripts)...) {
-		if !reflect.DeepEqual(row.a, row.b) {
+	for _, row := range append(limitRows(a.Limits, b.Limits), diffRow{"scripts.directory", a.Scripts.Directory, b.Scripts.Directory}) {
+		if row.a != row.b {
 			changes = append(changes, Change{row.path, true, fmt.Sprintf("was %v, is now %v", shown(row.a), shown(row.b))})
 		}
 	}
 	for _, row := range []diffRow{
 		{"realms", a.Realms, b.Realms},
 		{"components", a.Components, b.Components},
+		{"scripts.env", a.Scripts.Env, b.Scripts.Env},
 		{"scripts.allow_join", a.Scripts.AllowJoin, b.Scripts.AllowJoin},
+		{"scripts.limits", a.Scripts.Limits, b.Scripts.Limits},
 		{"trusted_proxies", a.TrustedProxies, b.TrustedProxies},
 		{"allowed_hosts", a.AllowedHosts, b.AllowedHosts},
 		{"limits.shutdown_timeout", a.Limits.ShutdownTimeout, b.Limits.ShutdownTimeout},
@@ -122,22 +124,5 @@ func limitRows(a, b Limits) []diffRow {
 		{"limits.subscriptions", a.Subscriptions, b.Subscriptions},
 		{"limits.handshakes", a.Handshakes, b.Handshakes},
 		{"limits.handshakes_per_address", a.HandshakesPerAddress, b.HandshakesPerAddress},
-	}
-}
-
-// scriptRows is what the scripting host is built with.
-func scriptRows(a, b Scripts) []diffRow {
-	return []diffRow{
-		{"scripts.directory", a.Directory, b.Directory},
-		{"scripts.env", a.Env, b.Env},
-		{"scripts.limits.handler_timeout", a.Limits.HandlerTimeout, b.Limits.HandlerTimeout},
-		{"scripts.limits.instructions", a.Limits.Instructions, b.Limits.Instructions},
-		{"scripts.limits.memory", a.Limits.Memory, b.Limits.Memory},
-		{"scripts.limits.pattern_steps", a.Limits.PatternSteps, b.Limits.PatternSteps},
-		{"scripts.limits.vms", a.Limits.VMs, b.Limits.VMs},
-		{"scripts.limits.idle_vms", a.Limits.IdleVMs, b.Limits.IdleVMs},
-		{"scripts.limits.vm_calls", a.Limits.VMCalls, b.Limits.VMCalls},
-		{"scripts.limits.queue_wait", a.Limits.QueueWait, b.Limits.QueueWait},
-		{"scripts.limits.call_depth", a.Limits.CallDepth, b.Limits.CallDepth},
 	}
 }

@@ -112,7 +112,7 @@ func parseXForwarded(addresses, protos []string) ([]hop, error) {
 		for item := range strings.SplitSeq(line, ",") {
 			a, err := parseNode(strings.TrimSpace(item))
 			if err != nil || len(hops) == maxHops {
-				return nil, fmt.Errorf("X-Forwarded-For %.100q: %w", line, errSyntax)
+				return nil, fmt.Errorf("header X-Forwarded-For %.100q: %w", line, errSyntax)
 			}
 			hops = append(hops, hop{address: a})
 		}
@@ -135,7 +135,7 @@ func parseForwarded(lines []string) ([]hop, error) {
 		for {
 			h, after, err := parseElement(rest)
 			if err != nil || len(hops) == maxHops {
-				return nil, fmt.Errorf("Forwarded %.100q: %w", line, errSyntax)
+				return nil, fmt.Errorf("header Forwarded %.100q: %w", line, errSyntax)
 			}
 			hops = append(hops, h)
 			if after == "" {

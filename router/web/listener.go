@@ -109,16 +109,17 @@ func (l *listener) failure() error {
 
 func (l *listener) shutdown(ctx context.Context) error {
 	err := l.http.Shutdown(ctx)
-	if err != nil {
-		// Requests that outlived the deadline are cut; that they were is what
-		// the caller learns.
-		_ = l.http.Close()
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		err = l.http.Close()
 	}
 	// A socket that was never served is not known to the HTTP server.
-	if cerr := l.socket.Close(); cerr != nil && !errors.Is(cerr, net.ErrClosed) {
-		err = errors.Join(err, cerr)
+	if cerr := l.socket.Close(); err == nil && !errors.Is(cerr, net.ErrClosed) {
+		err = cerr
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("close the listener at %s: %w", l.socket.Addr(), err)
+	}
+	return nil
 }
 
 // address is where clients reach l.

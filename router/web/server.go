@@ -23,6 +23,7 @@ const (
 	requestTimeout = 10 * time.Second
 	answerTimeout  = 2 * time.Minute // to send a file
 	idleTimeout    = time.Minute
+	drainTimeout   = time.Second // to finish answers on Shutdown
 	maxHeaderBytes = 16 << 10
 )
 
@@ -143,10 +144,13 @@ func (s *Server) Reload(c *config.Config) error {
 	return nil
 }
 
-// Shutdown closes the listeners and waits for HTTP requests in flight, at most
-// until ctx ends; then it cuts them. WebSockets are not its business any more:
-// their sessions are the realm.Node's to shut down.
+// Shutdown closes the listeners, gives HTTP requests in flight a second, or
+// until ctx ends if that is sooner, and cuts what is left: connections that have
+// not asked for anything, and browsers that can ask again. WebSockets are not its
+// business any more: their sessions are the realm.Node's to shut down.
 func (s *Server) Shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
 	var waiting sync.WaitGroup
 	errs := make([]error, len(s.listeners))
 	for i, l := range s.listeners {

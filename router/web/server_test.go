@@ -8,11 +8,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -426,9 +428,31 @@ func TestShutdownOfWhatWasNeverServed(t *testing.T) {
 	}
 }
 
+func TestShutdownDoesNotWaitForConnectionsThatAskNothing(t *testing.T) {
+	w := start(t, conf(t, "", "", ""))
+	c, err := net.Dial("tcp", w.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET / HT"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout-time.Second)
+	defer cancel()
+	if err := w.Shutdown(ctx); err != nil || ctx.Err() != nil {
+		t.Errorf("error %v, %v", err, ctx.Err())
+	}
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection is still open")
+	}
+}
+
 func TestListenerThatFailsIsNotReady(t *testing.T) {
-	w := start(t, conf(t, "", "", `
-`))
+	w := start(t, conf(t, "", "", ""))
 	other, err := Listen(conf(t, "", "", ""), w.options)
 	if err != nil {
 		t.Fatal(err)
