@@ -1,0 +1,222 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"usher/router/auth"
+	"usher/router/codec"
+	"usher/router/transport"
+	"usher/router/wamp"
+)
+
+// agent is HELLO.Details.agent.
+const agent = "usher client"
+
+// maxInvocations bounds how many invocations are handled at a time; those beyond
+// are answered with wamp.error.unavailable.
+const maxInvocations = 1024
+
+// reader is the reading side of a Client: the joining goroutine's, then run's.
+type reader struct {
+	client  *Client
+	batch   transport.Batch
+	decoder codec.Decoder
+}
+
+// next reads one message, valid until the next.
+func (r *reader) next() (wamp.Message, error) {
+	data, err := r.client.conn.Read(&r.batch)
+	if err != nil {
+		return nil, err
+	}
+	m, err := r.decoder.Decode(r.client.conn.Format(), data)
+	if err != nil {
+		return nil, fmt.Errorf("the router sent what is no message: %w", err)
+	}
+	return m, nil
+}
+
+// join is the dialogue from HELLO to WELCOME.
+func (r *reader) join(ctx context.Context, o Options) error {
+	// What is announced is what this package does.
+	caller := wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification}
+	callee := wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification | wamp.FeaturePatternBasedRegistration}
+	publisher := wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification | wamp.FeaturePublisherExclusion}
+	subscriber := wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification | wamp.FeaturePatternBasedSubscription}
+	err := r.client.conn.Send(&r.batch, &wamp.Hello{
+		Realm: o.Realm, Authid: o.Authid, Authrole: o.Authrole, Authmethods: o.Authmethods, HasAuthmethods: true,
+		Authextra: o.Authextra, Agent: agent,
+		Roles: wamp.Roles{Caller: caller, Callee: callee, Publisher: publisher, Subscriber: subscriber},
+	})
+	for err == nil {
+		var m wamp.Message
+		if m, err = r.next(); err != nil {
+			break
+		}
+		switch m := m.(type) {
+		case *wamp.Challenge:
+			err = r.answerChallenge(ctx, m, o)
+		case *wamp.Welcome:
+			r.client.welcome = *m
+			r.client.welcome.Authextra = m.Authextra.Clone()
+			return nil
+		case *wamp.Abort:
+			return &AbortError{Reason: m.Reason, Message: m.Message}
+		default:
+			err = fmt.Errorf("the router sent a message of type %d before WELCOME", m.Type())
+		}
+	}
+	return fmt.Errorf("join realm %q: %w", o.Realm, err)
+}
+
+func (r *reader) answerChallenge(ctx context.Context, m *wamp.Challenge, o Options) error {
+	if m.Method != auth.MethodTicket || o.Ticket == nil {
+		return fmt.Errorf("the router asks for %q, which this client was not given", m.Method)
+	}
+	ticket, err := o.Ticket(ctx)
+	if err != nil {
+		return fmt.Errorf("get the ticket: %w", err)
+	}
+	return r.client.conn.Send(&r.batch, &wamp.Authenticate{Signature: ticket})
+}
+
+// run reads until the connection ends.
+func (r *reader) run() {
+	c := r.client
+	ctx, cancel := context.WithCancel(context.Background())
+	defer close(c.done)
+	defer cancel()
+	for {
+		m, err := r.next()
+		if err == nil {
+			err = r.handle(ctx, m)
+		}
+		if err != nil {
+			c.end(err)
+			c.conn.Close(transport.CloseNormal)
+			return
+		}
+	}
+}
+
+// handle does what m asks for. An error ends the session.
+func (r *reader) handle(ctx context.Context, m wamp.Message) error {
+	c := r.client
+	switch m := m.(type) {
+	case *wamp.Event:
+		c.mu.Lock()
+		h := c.subscriptions[m.Subscription]
+		c.mu.Unlock()
+		if h != nil {
+			h(m)
+		}
+	case *wamp.Invocation:
+		r.invoke(ctx, m)
+	case *wamp.Abort:
+		return &AbortError{Reason: m.Reason, Message: m.Message}
+	case *wamp.Goodbye:
+		if c.answer(goodbyeRequest, answer{message: &wamp.Goodbye{Reason: m.Reason, Message: m.Message}}) {
+			return ErrClosed
+		}
+		// Where it cannot be sent the connection is going away anyhow.
+		_ = c.conn.Send(&r.batch, &wamp.Goodbye{Reason: wamp.CloseGoodbyeAndOut})
+		return &GoodbyeError{Reason: m.Reason, Message: m.Message}
+	case *wamp.Error:
+		c.answer(m.Request, answer{err: &Error{URI: m.URI, Payload: m.Payload.Clone()}})
+	case *wamp.Result:
+		c.answer(m.Request, answer{message: &wamp.Result{Request: m.Request, Payload: m.Payload.Clone()}})
+	case *wamp.Published:
+		c.answer(m.Request, answer{message: &wamp.Published{Request: m.Request, Publication: m.Publication}})
+	case *wamp.Subscribed:
+		c.accept(m.Request, m.Subscription, &wamp.Subscribed{Request: m.Request, Subscription: m.Subscription})
+	case *wamp.Registered:
+		c.accept(m.Request, m.Registration, &wamp.Registered{Request: m.Request, Registration: m.Registration})
+	case *wamp.Unsubscribed:
+		c.answer(m.Request, answer{message: &wamp.Unsubscribed{Request: m.Request}})
+	case *wamp.Unregistered:
+		c.answer(m.Request, answer{message: &wamp.Unregistered{Request: m.Request}})
+	default:
+		return fmt.Errorf("the router sent a message of type %d in a session", m.Type())
+	}
+	return nil
+}
+
+// accept lets the handler of a subscription or registration take force, then
+// answers its request.
+func (c *Client) accept(request, id wamp.ID, m wamp.Message) {
+	c.mu.Lock()
+	if r := c.pending[request]; r != nil && r.accepted != nil && r.wants == m.Type() {
+		r.accepted(id)
+	}
+	c.mu.Unlock()
+	c.answer(request, answer{message: m})
+}
+
+// answer hands a to the request that waits, and reports whether one does.
+func (c *Client) answer(id wamp.ID, a answer) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.pending[id]
+	if r == nil {
+		return false
+	}
+	delete(c.pending, id)
+	if a.err == nil && a.message.Type() != r.wants {
+		a = answer{err: fmt.Errorf("the router answered with a message of type %d, not %d", a.message.Type(), r.wants)}
+	}
+	r.answer <- a
+	return true
+}
+
+// invoke starts the handler of an invocation.
+func (r *reader) invoke(ctx context.Context, m *wamp.Invocation) {
+	c := r.client
+	c.mu.Lock()
+	h := c.registrations[m.Registration]
+	busy := c.invocations >= maxInvocations
+	if h != nil && !busy {
+		c.invocations++
+	}
+	c.mu.Unlock()
+	switch {
+	case h == nil:
+		r.refuse(m.Request, wamp.ErrNoSuchRegistration, "not registered by this client any more")
+	case busy:
+		r.refuse(m.Request, wamp.ErrUnavailable, "the callee has too many calls in hand")
+	default:
+		i := *m
+		i.Payload = m.Payload.Clone()
+		go c.serve(ctx, h, &i)
+	}
+}
+
+// refuse answers an invocation with an error. Where it cannot be sent the
+// connection is going away, and the caller is told by the router.
+func (r *reader) refuse(request wamp.ID, uri, text string) {
+	_ = r.client.conn.Send(&r.batch, &wamp.Error{RequestType: wamp.TypeInvocation, Request: request, URI: uri, Payload: codec.TextPayload(text)})
+}
+
+// serve runs a handler and sends what it returns.
+func (c *Client) serve(ctx context.Context, h InvocationHandler, i *wamp.Invocation) {
+	p, err := h(ctx, i)
+	c.mu.Lock()
+	c.invocations--
+	c.mu.Unlock()
+	if err == nil {
+		if err = c.conn.Send(nil, &wamp.Yield{Request: i.Request, Payload: p}); err == nil {
+			return
+		}
+	}
+	reply := &wamp.Error{RequestType: wamp.TypeInvocation, Request: i.Request}
+	var chosen *Error
+	if errors.As(err, &chosen) {
+		reply.URI, reply.Payload = chosen.URI, chosen.Payload
+	} else {
+		reply.URI, reply.Payload = wamp.ErrRuntime, codec.TextPayload(err.Error())
+	}
+	// Where this cannot be sent the connection is going away, and the router
+	// answers the caller.
+	_ = c.conn.Send(nil, reply)
+}
