@@ -16,6 +16,7 @@ var (
 	helperPow    = &lua.LFunction{IsG: true, GFunction: pow}
 	helperUnm    = &lua.LFunction{IsG: true, GFunction: unm}
 	helperLen    = &lua.LFunction{IsG: true, GFunction: length}
+	helperPack   = &lua.LFunction{IsG: true, GFunction: pack}
 	helperFor    = &lua.LFunction{IsG: true, GFunction: forNumbers}
 )
 
@@ -43,7 +44,7 @@ func toNumber(v lua.LValue) (float64, bool) {
 // and the difference, whose rounding the language defines.
 func modulo(a, b float64) float64 { return a - float64(math.Floor(a/b)*b) }
 
-func power(a, b float64) float64 { return math.Pow(a, b) }
+func power(a, b float64) float64 { return Pow(a, b) }
 
 func add(L *lua.LState) int {
 	return arithmetic(L, "__add", func(a, b float64) float64 { return a + b })
@@ -143,7 +144,7 @@ func length(L *lua.LState) int {
 	v := L.Get(1)
 	switch v := v.(type) {
 	case *lua.LTable:
-		L.Push(lua.LNumber(v.Len()))
+		L.Push(lua.LNumber(Length(v)))
 		return 1
 	case lua.LString:
 		L.Push(lua.LNumber(len(v)))
@@ -174,4 +175,16 @@ func forNumbers(L *lua.LState) int {
 		L.Replace(i+1, lua.LNumber(n))
 	}
 	return 3
+}
+
+// pack is the constructor {...}: a table whose array part is just as long as the
+// list of all arguments, which [Length] goes by.
+func pack(L *lua.LState) int {
+	n := L.GetTop()
+	t := L.CreateTable(n, 0)
+	for i := 1; i <= n; i++ {
+		t.RawSetInt(i, L.Get(i))
+	}
+	L.Push(t)
+	return 1
 }

@@ -2,6 +2,7 @@ package lua51
 
 import (
 	"math"
+	"math/bits"
 	"reflect"
 
 	lua "github.com/yuin/gopher-lua"
@@ -18,26 +19,31 @@ var arrayField = func() int {
 }()
 
 // Length returns #t of a table, a border: t[n] is not nil and t[n+1] is. Of
-// several borders it is the one that the reference implementation finds in a
-// table from a constructor: the end of the array part, or one found by halving
-// where that ends in nil. Behind the array part, which gopher-lua ends at
-// lua.MaxArrayIndex, the border is found by doubling and halving; gopher-lua's
-// own Len stops there.
+// several borders it is the one that the reference implementation finds: the
+// end of the array part, or one found by halving where that ends in nil. There,
+// the array part of a table from a constructor is as long as that list, and of
+// one that has grown it is a power of two. Behind the array part, which
+// gopher-lua ends at lua.MaxArrayIndex, the border is found by doubling and
+// halving; gopher-lua's own Len stops there.
 func Length(t *lua.LTable) int {
 	n := 0
-	if arrayField >= 0 {
-		n = reflect.ValueOf(t).Elem().Field(arrayField).Len()
-	} else {
+	if arrayField < 0 {
 		n = t.Len()
+	} else {
+		array := reflect.ValueOf(t).Elem().Field(arrayField)
+		n = array.Len()
+		if n > 0 && n != array.Cap() {
+			n = 1 << bits.Len(uint(n-1))
+		}
 	}
-	if n > 0 && t.RawGetInt(n) == lua.LNil {
+	if n > 0 && at(t, n) == lua.LNil {
 		return border(t, 0, n)
 	}
 	if n < lua.MaxArrayIndex-1 {
 		return n
 	}
 	low, high := n, n+1
-	for t.RawGetH(lua.LNumber(high)) != lua.LNil {
+	for at(t, high) != lua.LNil {
 		if high > math.MaxInt32/2 {
 			return high
 		}
@@ -51,17 +57,19 @@ func Length(t *lua.LTable) int {
 func border(t *lua.LTable, low, high int) int {
 	for high-low > 1 {
 		middle := (low + high) / 2
-		v := lua.LNil
-		if middle < lua.MaxArrayIndex {
-			v = t.RawGetInt(middle)
-		} else {
-			v = t.RawGetH(lua.LNumber(middle))
-		}
-		if v == lua.LNil {
+		if at(t, middle) == lua.LNil {
 			high = middle
 		} else {
 			low = middle
 		}
 	}
 	return low
+}
+
+// at returns t[i]; gopher-lua keeps large indices with the other keys.
+func at(t *lua.LTable, i int) lua.LValue {
+	if i < lua.MaxArrayIndex {
+		return t.RawGetInt(i)
+	}
+	return t.RawGetH(lua.LNumber(i))
 }

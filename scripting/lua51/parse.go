@@ -401,6 +401,15 @@ func (f *function) table() expr {
 	f.expectMatch('}', '{', line)
 	switch {
 	case unstored == 0:
+	case item.isOpen() && named == 0 && items == unstored: // nothing is stored yet
+		f.setResults(&item, -1)
+		i := instruction(lua.OP_LOADK, e.info, 0, 0)
+		setBx(&i, f.constantIndex(helperPack))
+		f.code[start] = i
+		f.emit(lua.OP_CALL, e.info, 0, 2)
+		f.nameCall("?")
+		f.free = e.info + 1
+		return e
 	case item.isOpen():
 		f.setResults(&item, -1)
 		f.setList(e.info, items, 0)
