@@ -21,10 +21,18 @@ func (n *Node) Serve(c transport.Conn, e *Endpoint, t *auth.Transport) {
 	if t == nil {
 		t = new(auth.Transport)
 	}
-	if s := n.admit(c, e, t); s != nil {
+	if s := n.admitAside(c, e, t); s != nil {
 		s.run()
 	}
 	<-c.Done()
+}
+
+// admitAside runs the handshake on a goroutine that ends with it, and so gives
+// back the stack that a login takes: an idle session keeps a small one.
+func (n *Node) admitAside(c transport.Conn, e *Endpoint, t *auth.Transport) *session {
+	admitted := make(chan *session, 1)
+	go func() { admitted <- n.admit(c, e, t) }()
+	return <-admitted
 }
 
 // admit is the handshake, guarded: a fault in it ends this connection only.
