@@ -39,10 +39,22 @@ const (
 // run runs a program with this project's language and library and returns what
 // it printed, with the error that ended it, if any, as the last line.
 func run(source string) string {
-	var lines []string
+	lines, err := execute(source)
+	if err != nil {
+		message := "load: " + err.Error()
+		if e, ok := err.(*lua.ApiError); ok {
+			message = "error: " + e.Object.String()
+		}
+		lines = append(lines, message)
+	}
+	return normal(strings.Join(lines, "\n"))
+}
+
+// execute returns the lines that a program printed, and the error that ended it.
+func execute(source string) (lines []string, err error) {
 	proto, err := lua51.Compile("p.lua", []byte(source))
 	if err != nil {
-		return "load: " + err.Error()
+		return nil, err
 	}
 	L := lua.NewState(lua.Options{
 		SkipOpenLibs: true, RegistrySize: 512, RegistryMaxSize: 1 << 16, CallStackSize: 256, MinimizeStackMemory: true,
@@ -52,14 +64,8 @@ func run(source string) string {
 	budget := lua51.NewBudget(context.Background(), lua51.Limits{Wall: time.Minute})
 	defer budget.Release()
 	L.SetContext(budget)
-	if err := lua51.Call(L, L.NewFunctionFromProto(proto), 0); err != nil {
-		message := err.Error()
-		if e, ok := err.(*lua.ApiError); ok {
-			message = e.Object.String()
-		}
-		lines = append(lines, "error: "+message)
-	}
-	return normal(strings.Join(lines, "\n"))
+	err = lua51.Call(L, L.NewFunctionFromProto(proto), 0)
+	return lines, err
 }
 
 var address = regexp.MustCompile(`\b(table|function|builtin|userdata|thread): (0x)?[0-9a-fA-F]+`)

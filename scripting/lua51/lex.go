@@ -371,13 +371,13 @@ func (x *lexer) escape(b *strings.Builder) {
 		b.WriteByte('\n')
 		return
 	case isDigit(byte(c)):
-		n := 0
+		n, backslash := 0, x.pos-1
 		for i := 0; i < 3 && x.cur() != eof && isDigit(byte(x.cur())); i++ {
 			n = n*10 + x.cur() - '0'
 			x.pos++
 		}
 		if n > 255 {
-			x.fail("escape sequence too large", string(x.src[x.start:x.pos]))
+			x.fail("escape sequence too large", string(x.src[x.start:backslash]))
 		}
 		b.WriteByte(byte(n))
 		return

@@ -165,11 +165,11 @@ func (f *function) after(op tokenKind, left, right *expr) {
 	switch op {
 	case tkAnd:
 		f.read(right)
-		right.onFalse = append(right.onFalse, left.onFalse...)
+		right.onFalse = append(left.onFalse, right.onFalse...)
 		*left = *right
 	case tkOr:
 		f.read(right)
-		right.onTrue = append(right.onTrue, left.onTrue...)
+		right.onTrue = append(left.onTrue, right.onTrue...)
 		*left = *right
 	case '+':
 		f.arithmetic(lua.OP_ADD, left, right)
