@@ -166,6 +166,7 @@ func (p *peer) expectClose(codes ...int) (messages [][]any) {
 		if len(codes) > 0 && (!errors.As(err, &closed) || !slices.Contains(codes, closed.Code)) {
 			p.t.Errorf("the connection ended with %v, want a close code of %v", err, codes)
 		}
+		p.Close()
 		return messages
 	}
 }

@@ -103,6 +103,7 @@ func (s *session) unsubscribe(b *transport.Batch, w *work, m *wamp.Unsubscribe) 
 
 // publish handles a client's PUBLISH: only an acknowledged one is answered.
 func (s *session) publish(b *transport.Batch, w *work, m *wamp.Publish) {
+	defer s.publications.end(s.publications.begin())
 	d, e := s.mayPublish(m.Topic)
 	if e != nil {
 		if m.Options.Acknowledge {
@@ -126,6 +127,7 @@ func (s *session) publish(b *transport.Batch, w *work, m *wamp.Publish) {
 func newPublication() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID))) + 1 }
 
 // mayPublish says why s may not publish to a topic, or what the rules say of it.
+// It comes after the begin of one of s.publications.
 func (s *session) mayPublish(topic string) (*decision, *ErrorReply) {
 	d := s.rules.Load().decide(topic)
 	switch {
@@ -135,6 +137,8 @@ func (s *session) mayPublish(topic string) (*decision, *ErrorReply) {
 		return nil, reservedURI("publish", topic)
 	case !d.allows(auth.Publish):
 		return nil, s.notAuthorized("publish to topic", topic)
+	case s.node.closing.Load():
+		return nil, newError(wamp.ErrUnavailable, "router is stopping")
 	}
 	return d, nil
 }

@@ -9,8 +9,8 @@ import (
 
 // inFlight counts the publications that are being delivered to one subscription,
 // so that a session that unsubscribes can wait for those that may still know it:
-// some clients end their session at an EVENT that comes after UNSUBSCRIBED. The
-// zero value is ready.
+// some clients end their session at an EVENT that comes after UNSUBSCRIBED. It
+// counts those of one publisher likewise. The zero value is ready.
 //
 // There are two counters, of which new publications use one at a time: who waits
 // turns them to the other one, and so waits for a number that only falls.

@@ -97,6 +97,7 @@ func (l *Local) Publish(topic string, o wamp.PublishOptions, p wamp.Payload) (wa
 	if s.hasLeft() {
 		return 0, sessionLeft()
 	}
+	defer s.publications.end(s.publications.begin())
 	d, e := s.mayPublish(topic)
 	if e != nil {
 		return 0, e

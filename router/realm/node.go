@@ -28,6 +28,7 @@ type Node struct {
 
 	snapshot atomic.Pointer[snapshot] // replaced under mu
 	stopping atomic.Bool              // set under mu: no new sessions and calls
+	closing  atomic.Bool              // set after stopping: no new publications
 
 	admission admission
 
@@ -241,6 +242,11 @@ func (n *Node) Shutdown(ctx context.Context) error {
 		}
 	}
 	n.works.put(w)
+	// What is acknowledged reaches everybody before their GOODBYE.
+	n.closing.Store(true)
+	for _, s := range members {
+		s.publications.wait()
+	}
 	for _, s := range members {
 		s.dismiss(wamp.CloseSystemShutdown, text, transport.CloseShutdown)
 	}

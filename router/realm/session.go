@@ -27,6 +27,8 @@ type session struct {
 	calls       calls
 	gate        gate
 
+	publications inFlight // its own, for Shutdown to wait for
+
 	// The realm's mutex guards what the session has there.
 	registrations map[wamp.ID]*registration
 	subscriptions map[wamp.ID]*member
