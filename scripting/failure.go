@@ -65,6 +65,9 @@ func (v *vm) fail(handler string, err, stop error) *Failure {
 func (v *vm) describe(api *lua.ApiError) string {
 	switch object := api.Object.(type) {
 	case lua.LString:
+		if api.Type == lua.ApiErrorPanic {
+			return tracebackPosition(api.StackTrace) + "panic in the interpreter: " + string(object)
+		}
 		return string(object)
 	case *lua.LTable:
 		text := "error value of type table"
