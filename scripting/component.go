@@ -34,6 +34,7 @@ type component struct {
 	tried   map[string]digest // what that was made of; nil: nothing was tried
 	wants   map[string]bool   // the URIs that it declared
 	failure error             // of the last attempt; nil: none
+	refused bool              // failure was the router's doing: may pass by itself
 	gone    time.Time         // when its file was first found missing
 	loaded  time.Time         // when current came into force
 }

@@ -258,7 +258,8 @@ type load struct {
 	role      Role         // of session
 	handler   realm.LocalHandler
 
-	joined bool // session was made by this load
+	joined  bool // session was made by this load
+	refused bool // the router did not let it join
 }
 
 // generation runs the script. On an error nothing is left of it, but what it
@@ -299,6 +300,7 @@ func (l *load) join(g *generation, r Role) error {
 	} else {
 		session, err := l.node.Join(realm.LocalOptions{Realm: r.Realm, Authrole: r.Authrole, Authid: g.name}, l.handler)
 		if err != nil {
+			l.refused = true
 			return err
 		}
 		g.session, l.joined = session, true

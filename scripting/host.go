@@ -132,6 +132,20 @@ func (h *Host) DirErr() error {
 	return nil
 }
 
+// Freeze ends the watching of the directory: what is loaded serves on, and
+// nothing is loaded any more but by Reload and Prepared.Commit. It comes first
+// when the router stops, or components whose sessions that ends would be loaded
+// again.
+func (h *Host) Freeze() {
+	h.mu.Lock()
+	watching := h.loop
+	h.loop = nil
+	h.mu.Unlock()
+	if watching != nil {
+		watching.stop() // it may be waiting for h.mu
+	}
+}
+
 // Close ends all components: their sessions leave, handlers that run may finish
 // until ctx ends and are stopped then. The error is ctx's if it came to that.
 func (h *Host) Close(ctx context.Context) error {
@@ -141,11 +155,8 @@ func (h *Host) Close(ctx context.Context) error {
 		return nil
 	}
 	h.closed = true
-	stopLoop := h.loop
 	h.mu.Unlock()
-	if stopLoop != nil {
-		stopLoop.stop() // it may be waiting for h.mu
-	}
+	h.Freeze()
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -281,12 +292,9 @@ func (p *Prepared) Commit() {
 		h.mu.Unlock()
 		return
 	}
-	old := h.loop
-	h.loop = nil
+	watched := h.loop != nil
 	h.mu.Unlock()
-	if old != nil {
-		old.stop() // it may be waiting for h.mu
-	}
+	h.Freeze()
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -301,7 +309,7 @@ func (p *Prepared) Commit() {
 		}
 	}
 	h.apply(p.snap, true)
-	if old != nil && !h.closed {
+	if watched && !h.closed {
 		h.loop = h.startLoop(h.options, p.snap)
 	}
 }

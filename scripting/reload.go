@@ -86,8 +86,7 @@ func (c *component) outdated(snap *snapshot, changed bool) bool {
 	}
 	needs := c.tried
 	if c.failure != nil {
-		var reply *realm.ErrorReply
-		if changed || errors.As(c.failure, &reply) {
+		if changed || c.refused {
 			return true // what was in its way may be gone
 		}
 	} else if g := c.current.Load(); g != nil {
@@ -189,6 +188,8 @@ func (h *Host) load(c *component, snap *snapshot) error {
 		}
 	}
 	c.tried = g.dependencies()
+	var reply *realm.ErrorReply
+	c.refused = l.refused || errors.As(err, &reply)
 	if err != nil {
 		return err
 	}
