@@ -121,6 +121,9 @@ func (s *server) stop() error {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	if s.host != nil {
+		s.host.Freeze()
+	}
 	err := s.router.Shutdown(ctx)
 	if s.host != nil {
 		err = errors.Join(err, s.host.Close(ctx))
