@@ -20,8 +20,8 @@ router.authenticator("com.example.authenticate", function(request)
     tostring(request.realm), request.authid, request.ticket))
 
   local transport = request.transport
-  print(("details: session=%s, protocol=%s, peer=%s, user-agent=%s"):format(
-    tostring(request.session), tostring(transport.protocol), tostring(transport.peer),
+  print(("details: session=%d, protocol=%s, peer=%s, user-agent=%s"):format(
+    request.session, tostring(transport.protocol), tostring(transport.peer),
     tostring(transport.http_headers_received["user-agent"])))
 
   local principal = principals[request.authid]
