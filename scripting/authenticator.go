@@ -39,6 +39,9 @@ func (a authenticator) Authenticate(ctx context.Context, r *auth.Request) (*auth
 		return nil, fmt.Errorf("authenticator %s: %w", a.uri, err)
 	}
 	defer g.pool.release(v)
+	if ctx.Err() != nil { // while it waited; the VM need not suffer
+		return nil, fmt.Errorf("authenticator %s: %w", a.uri, context.Cause(ctx))
+	}
 	v.secret = r.Ticket
 	defer func() { v.secret = "" }()
 

@@ -122,18 +122,14 @@ end)`,
 		"fast.lua": `router.join { realm = "realm1", authrole = "authenticator" }
 router.authenticator("com.example.authenticate2", function() return "frontend" end)`,
 	})
-	type outcome struct {
-		err  error
-		took time.Duration
-	}
-	outcomes := make(chan outcome, logins)
+	outcomes := make(chan error, logins)
 	var begun sync.WaitGroup
 	for range logins {
 		begun.Add(1)
 		go func() {
 			begun.Done()
 			_, err := w.login("joe", "t")
-			outcomes <- outcome{err: err}
+			outcomes <- err
 		}()
 	}
 	begun.Wait()
@@ -151,15 +147,15 @@ router.authenticator("com.example.authenticate2", function() return "frontend" e
 	}
 	accepted, refused := 0, 0
 	for range logins {
-		o := <-outcomes
+		err := <-outcomes
 		var refusal *auth.Refusal
 		switch {
-		case o.err == nil:
+		case err == nil:
 			accepted++
-		case errors.As(o.err, &refusal) && refusal.URI == wamp.ErrUnavailable:
+		case errors.As(err, &refusal) && refusal.URI == wamp.ErrUnavailable:
 			refused++
 		default:
-			t.Errorf("a slow login: %v", o.err)
+			t.Errorf("a slow login: %v", err)
 		}
 	}
 	if accepted == 0 || accepted+refused != logins {

@@ -98,6 +98,7 @@ func TestConfigurationAndScriptsAreTakenUpTogetherOrNotAtAll(t *testing.T) {
 }
 
 func TestARoleThatGoesTakesItsComponentAlong(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, map[string]string{"authenticate.lua": seedAuthenticator})
 	w.node.Apply(policyWith("doorman"))
 	eventually(t, "the component is out of force", func() bool { return w.status("authenticate").Generation == 0 })

@@ -250,6 +250,7 @@ router.register("com.example.f", function() return kv.get("ready") end)`))
 }
 
 func TestADeletedFileLeavesForce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, map[string]string{"a.lua": answering(1), "b.lua": backend(``)})
 	c := w.client()
 	if err := os.Remove(w.dir + "/a.lua"); err != nil {

@@ -128,17 +128,17 @@ func (l *loop) concerns(e fsnotify.Event) bool {
 // every file; else those that look unchanged are not read again. It returns when
 // to check again; zero: when something happens.
 func (l *loop) check(full bool) time.Time {
+	h := l.host
+	h.mu.Lock() // also while reading: what is applied must not be older than what was
+	defer h.mu.Unlock()
+	if h.closed || h.loop != l {
+		return time.Time{}
+	}
 	known := l.read
 	if full {
 		known = nil
 	}
 	snap, err := l.options.scan(known)
-	h := l.host
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed || h.loop != l {
-		return time.Time{}
-	}
 	if err != nil {
 		if old := h.DirErr(); old == nil || old.Error() != err.Error() {
 			l.log.Error("scripts directory cannot be read, all components stay as they are", slog.Any("error", err))

@@ -231,6 +231,7 @@ func TestNewDirectoriesAreWatched(t *testing.T) {
 
 // TestPollingAloneIsEnough has no events at all.
 func TestPollingAloneIsEnough(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, map[string]string{"a.lua": answering(1)})
 	h := w.host
 	h.mu.Lock()
@@ -258,6 +259,7 @@ func TestPollingAloneIsEnough(t *testing.T) {
 }
 
 func TestAMissingDirectoryKeepsEverything(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "scripts")
 	w := newWorldIn(t, dir, map[string]string{"a.lua": answering(1)})
 	if err := os.RemoveAll(dir); err != nil {
