@@ -11,6 +11,11 @@ import (
 // rawConn returns nil: input and output without waiting is not possible here.
 func rawConn(net.Conn) syscall.RawConn { return nil }
 
-func rawWrite(syscall.RawConn, []byte) (int, error) { return 0, errors.ErrUnsupported }
+// rawIO is empty: see rawConn.
+type rawIO struct{}
 
-func (c *WebSocket) readRaw() (*buffer, error) { return nil, errors.ErrUnsupported }
+func (c *WebSocket) bindRaw() {}
+
+func (c *WebSocket) rawWrite([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func (c *WebSocket) readRaw() error { return errors.ErrUnsupported }

@@ -5,6 +5,7 @@ package transport
 import (
 	"io"
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -22,60 +23,89 @@ func rawConn(nc net.Conn) syscall.RawConn {
 	return rc
 }
 
+// rawIO is input and output without waiting on one socket. The functions are
+// made once, so that a read or a write allocates nothing; what they work on is in
+// the fields, of which each half belongs to the owner of that half.
+type rawIO struct {
+	readable, writable func(fd uintptr) bool
+
+	readErr  error
+	toWrite  []byte
+	written  int
+	writeErr error
+}
+
+// bindRaw prepares c for readRaw and rawWrite.
+func (c *WebSocket) bindRaw() {
+	if c.raw == nil {
+		return
+	}
+	c.io.readable, c.io.writable = c.onReadable, c.onWritable
+}
+
+// onWritable writes what the socket takes at once.
+func (c *WebSocket) onWritable(fd uintptr) bool {
+	w := &c.io
+	for w.written < len(w.toWrite) {
+		n, err := syscall.Write(int(fd), w.toWrite[w.written:])
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			w.writeErr = err
+			break
+		}
+		w.written += n
+	}
+	return true
+}
+
 // rawWrite writes what the socket takes at once. A failure other than a full
 // socket shows again in the write that waits.
-func rawWrite(rc syscall.RawConn, b []byte) (n int, err error) {
-	werr := rc.Write(func(fd uintptr) bool {
-		for n < len(b) {
-			var k int
-			k, err = syscall.Write(int(fd), b[n:])
-			if err == syscall.EINTR {
-				continue
-			}
-			if err != nil {
-				break
-			}
-			n += k
-		}
-		return true
-	})
-	if werr != nil {
-		return n, werr
+func (c *WebSocket) rawWrite(b []byte) (int, error) {
+	w := &c.io
+	w.toWrite, w.written, w.writeErr = b, 0, nil
+	err := c.raw.Write(w.writable)
+	w.toWrite = nil
+	if err != nil {
+		return w.written, err
 	}
-	return n, err
+	return w.written, w.writeErr
+}
+
+// onReadable reads into a pooled buffer, which it gives back where there is
+// nothing to read: then the reader waits, but not before it has flushed.
+func (c *WebSocket) onReadable(fd uintptr) bool {
+	b := c.t.buffers.get(mediumBuffer)
+	for {
+		n, err := syscall.Read(int(fd), b.b[:cap(b.b)])
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			c.t.buffers.put(b)
+			c.flushBatch()
+			return false
+		case err != nil:
+			c.io.readErr = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", err)}
+		case n == 0:
+			c.io.readErr = io.EOF
+		default:
+			b.b = b.b[:n]
+			c.in.raw = b
+			return true
+		}
+		c.t.buffers.put(b)
+		return true
+	}
 }
 
 // readRaw waits until the socket has something to read and only then takes a
-// buffer for it.
-func (c *WebSocket) readRaw() (b *buffer, err error) {
-	rerr := c.raw.Read(func(fd uintptr) bool {
-		b = c.t.buffers.get(mediumBuffer)
-		for {
-			var n int
-			n, err = syscall.Read(int(fd), b.b[:cap(b.b)])
-			switch {
-			case err == syscall.EINTR:
-				continue
-			case err == syscall.EAGAIN:
-				c.t.buffers.put(b)
-				b, err = nil, nil
-				return false
-			case err == nil && n == 0:
-				err = io.EOF
-			case err == nil:
-				b.b = b.b[:n]
-				return true
-			}
-			c.t.buffers.put(b)
-			b = nil
-			return true
-		}
-	})
-	if rerr != nil {
-		return nil, rerr
+// buffer for it, inbound.raw.
+func (c *WebSocket) readRaw() error {
+	c.io.readErr = nil
+	if err := c.raw.Read(c.io.readable); err != nil {
+		return err
 	}
-	if err != nil && err != io.EOF {
-		err = &net.OpError{Op: "read", Net: "tcp", Err: err}
-	}
-	return b, err
+	return c.io.readErr
 }

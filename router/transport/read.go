@@ -1,18 +1,19 @@
 package transport
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
 
+	"usher/router/codec"
 	"usher/router/wamp"
 )
 
@@ -23,19 +24,28 @@ type inbound struct {
 	started  bool         // the handshake is over
 	lastRead atomic.Int64 // on the wheel's clock
 
-	mu      sync.Mutex // held by Read, and by finish once Read gave way
-	batch   *Batch     // of the Read under way
-	message *buffer    // what the last Read returned
-	rest    []byte     // of a batch of messages, behind the last that Read returned
-	raw     *buffer    // read from the socket
-	next    int        // raw.b[:next] is done
-	err     error      // sticky
+	mu        sync.Mutex // held by Read, and by finish once Read gave way
+	batch     *Batch     // of the Read under way
+	message   *buffer    // what the last Read returned
+	rest      []byte     // of a batch of messages, behind the last that Read returned
+	failed    error      // of the socket
+	raw       *buffer    // read from the socket
+	next      int        // raw.b[:next] is done
+	unflushed int        // bytes read since the last flush
+	messages  int64      // read and not counted yet
+	err       error      // sticky
 }
 
 // Read implements Conn.
 func (c *WebSocket) Read(b *Batch) ([]byte, error) {
+	if c.in.ended.Load() { // finish may hold the mutex until closeBy
+		return c.readEnded(b)
+	}
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
+	if c.in.ended.Load() {
+		return c.readEnded(b)
+	}
 	c.in.batch = b
 	data, err := c.next()
 	c.in.batch = nil
@@ -71,31 +81,36 @@ func (c *WebSocket) next() ([]byte, error) {
 	if in.err != nil {
 		return nil, in.err
 	}
+	if in.failed != nil {
+		return nil, c.readFailed(in.failed)
+	}
 	if len(in.rest) == 0 {
 		c.t.buffers.put(in.message)
 		in.message = nil
 		data, err := c.nextFrame()
-		if err != nil || !c.sub.batched {
-			return data, err
+		if err != nil {
+			return nil, err
+		}
+		if !c.sub.batched {
+			in.messages++
+			return data, nil
 		}
 		in.rest = data
 	}
-	message, rest, sep, err := nextMessage(c.sub.format, in.rest)
+	message, rest, sep, err := codec.SplitBatch(c.sub.format, in.rest)
 	if err != nil {
-		return nil, c.broken(statusProtocol, err.Error())
+		return nil, c.broken(statusProtocol, "malformed batch: "+err.Error())
 	}
-	if sep != 0 && sep != in.separator(c) {
+	// Only the reader changes the separator: the peer's own is what it understands.
+	if sep != 0 && sep != c.out.queue.sep {
 		c.mu.Lock()
 		c.out.queue.sep = sep
 		c.mu.Unlock()
 	}
 	in.rest = rest
+	in.messages++
 	return message, nil
 }
-
-// separator is what the connection's own batches end their messages with. Only
-// the reader changes it.
-func (in *inbound) separator(c *WebSocket) byte { return c.out.queue.sep }
 
 // nextFrame returns the payload of the next WebSocket message.
 func (c *WebSocket) nextFrame() ([]byte, error) {
@@ -134,26 +149,21 @@ func (c *WebSocket) readFailed(err error) error {
 		c.in.err = closed
 		return closed
 	}
-	var closed *websocket.CloseError
-	switch {
-	case errors.As(err, &closed):
+	if failed := c.in.failed; failed != nil {
+		// gorilla's own form of it is of no known type.
+		if !errors.Is(failed, os.ErrDeadlineExceeded) {
+			c.in.err = fmt.Errorf("connection lost: %w", noEOF(failed))
+			return c.in.err
+		}
+		return failed
+	}
+	if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
 		return c.peerClosed(closed)
-	case errors.Is(err, websocket.ErrReadLimit):
+	}
+	if errors.Is(err, websocket.ErrReadLimit) {
 		return c.broken(statusTooLarge, fmt.Sprintf("message larger than %d bytes", c.t.options.MaxMessageSize))
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return err
 	}
-	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
-		c.in.err = fmt.Errorf("connection lost: %w", noEOF(err))
-		return c.in.err
-	}
-	c.mu.Lock()
-	status, why := c.status, c.why
-	c.mu.Unlock()
-	if status == 0 {
-		status, why = statusProtocol, "malformed WebSocket frame"
-	}
-	return c.broken(status, why)
+	return c.broken(statusProtocol, strings.TrimPrefix(err.Error(), "websocket: "))
 }
 
 // noEOF keeps io.EOF for the polite close.
@@ -169,10 +179,6 @@ func (c *WebSocket) peerClosed(e *websocket.CloseError) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.in.err = io.EOF
-	if e.Code == websocket.CloseAbnormalClosure { // no close frame at all
-		c.in.err = fmt.Errorf("connection lost: %w", io.ErrUnexpectedEOF)
-		return c.in.err
-	}
 	c.status, c.why = uint16(e.Code), ""
 	if c.status == statusNone {
 		c.status = statusNormal
@@ -205,58 +211,66 @@ type wrapped struct {
 	c *WebSocket
 }
 
-// Read is called by gorilla when it needs more: the natural time to flush.
+// Read is called by gorilla when it has nothing more: the natural time to flush,
+// if the socket has nothing more either.
 func (w *wrapped) Read(p []byte) (int, error) {
 	c, in := w.c, &w.c.in
 	if !in.started {
 		return w.Conn.Read(p)
 	}
-	if in.raw != nil {
-		n := copy(p, in.raw.b[in.next:])
-		in.next += n
-		if in.next == len(in.raw.b) {
-			c.t.buffers.put(in.raw)
-			in.raw, in.next = nil, 0
+	if in.raw == nil {
+		if c.raw == nil || in.unflushed >= maxUnflushed {
+			c.flushBatch()
 		}
-		return n, nil
+		if c.raw == nil {
+			n, err := w.Conn.Read(p)
+			c.sawRead(n, err)
+			return n, err
+		}
+		err := c.readRaw()
+		if err != nil {
+			c.sawRead(0, err)
+			return 0, err
+		}
+		c.sawRead(len(in.raw.b), nil)
 	}
-	if in.batch != nil {
-		in.batch.Flush()
+	n := copy(p, in.raw.b[in.next:])
+	in.next += n
+	if in.next == len(in.raw.b) {
+		c.t.buffers.put(in.raw)
+		in.raw, in.next = nil, 0
 	}
-	if c.raw == nil || len(p) >= mediumBuffer {
-		n, err := w.Conn.Read(p)
-		c.sawRead(n)
-		return n, err
-	}
-	b, err := c.readRaw()
-	if err != nil {
-		return 0, err
-	}
-	c.sawRead(len(b.b))
-	n := copy(p, b.b)
-	if n == len(b.b) {
-		c.t.buffers.put(b)
-		return n, nil
-	}
-	in.raw, in.next = b, n
 	return n, nil
 }
 
-func (c *WebSocket) sawRead(n int) {
-	c.in.lastRead.Store(c.t.wheel.now())
+// sawRead notes what came from the socket.
+func (c *WebSocket) sawRead(n int, err error) {
+	in := &c.in
+	in.failed = err
+	in.unflushed += n
+	in.lastRead.Store(c.t.wheel.now())
 	c.t.counters.bytesIn.Add(int64(n))
+	c.t.counters.messagesIn.Add(in.messages)
+	in.messages = 0
 }
 
-// Write swallows gorilla's own control frames: those that it answers with are
-// usher's handlers' business, and a close frame says what the peer did wrong.
+// maxUnflushed is how many bytes a reader handles before it flushes although
+// there is more to read.
+const maxUnflushed = 64 << 10
+
+// flushBatch writes what the reader's work left on connections.
+func (c *WebSocket) flushBatch() {
+	c.in.unflushed = 0
+	if c.in.batch != nil {
+		c.in.batch.Flush()
+	}
+}
+
+// Write swallows gorilla's own control frames: what they say is usher's to send,
+// behind what waits, and readFailed finds the reason in the error.
 func (w *wrapped) Write(p []byte) (int, error) {
 	if !w.c.in.started {
 		return w.Conn.Write(p)
-	}
-	if !w.c.in.client && len(p) >= 4 && p[0]&0x0f == opClose {
-		w.c.mu.Lock()
-		w.c.status, w.c.why = binary.BigEndian.Uint16(p[2:]), string(p[4:])
-		w.c.mu.Unlock()
 	}
 	return len(p), nil
 }

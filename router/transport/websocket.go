@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"usher/router/codec"
 	"usher/router/wamp"
 )
 
@@ -28,6 +29,7 @@ type WebSocket struct {
 
 	in  inbound
 	out outbound
+	io  rawIO
 
 	mu      sync.Mutex // guards what follows, out.queue and out.pong
 	state   state
@@ -57,6 +59,7 @@ const (
 func (t *Transport) newWebSocket(nc net.Conn, client bool) *WebSocket {
 	c := &WebSocket{t: t, nc: nc, done: make(chan struct{})}
 	c.raw = rawConn(nc)
+	c.bindRaw()
 	c.in.client = client
 	return c
 }
@@ -65,7 +68,7 @@ func (t *Transport) newWebSocket(nc net.Conn, client bool) *WebSocket {
 func (c *WebSocket) start(ws *websocket.Conn, s subprotocol) {
 	c.ws, c.sub = ws, s
 	c.in.started = true
-	c.out.queue = queue{buffers: &c.t.buffers, sub: s, masked: c.in.client, opcode: opBinary, sep: separator, limit: c.t.options.QueueBytes}
+	c.out.queue = queue{buffers: &c.t.buffers, sub: s, masked: c.in.client, opcode: opBinary, sep: codec.SeparatorJSON, limit: c.t.options.QueueBytes}
 	if s.format == wamp.JSON {
 		c.out.queue.opcode = opText
 	}
@@ -150,7 +153,12 @@ func (c *WebSocket) Close(reason CloseReason) {
 		c.t.counters.slow.Add(1)
 		c.t.counters.dropped.Add(int64(c.out.queue.drop()))
 	}
-	_ = c.nc.SetReadDeadline(past()) // the reader gives way to finish
+	c.in.ended.Store(true)
+	if c.in.mu.TryLock() {
+		c.in.mu.Unlock() // no Read is under way, and the next sees ended
+	} else {
+		_ = c.nc.SetReadDeadline(past()) // the reader gives way to finish
+	}
 	if c.writing {
 		// Whoever writes will finish. A write that is under way ends in time.
 		_ = c.nc.SetWriteDeadline(c.closeBy)
@@ -198,15 +206,11 @@ func (c *WebSocket) pong(data string) error {
 	c.mu.Lock()
 	c.out.pong = append(c.out.pong[:0], data...)
 	c.out.pongDue = true
-	flush := c.state == stateOpen && !c.queued
-	if flush {
-		c.queued = true
+	if c.state != stateOpen {
+		c.mu.Unlock()
+		return nil
 	}
-	c.mu.Unlock()
-	if flush {
-		c.in.batch.dirty = append(c.in.batch.dirty, c)
-	}
-	return nil
+	return c.sent(c.in.batch, nil)
 }
 
 // ping asks the peer for a sign of life.

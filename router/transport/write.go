@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // outbound is the write side of a WebSocket. queue and the control frames that
@@ -16,8 +18,9 @@ type outbound struct {
 	pongDue bool
 	pingDue bool
 
-	pending []segment // taken, not written yet
-	left    int       // bytes of pending
+	pending  []segment // taken, not written yet
+	left     int       // bytes of pending
+	deadline bool      // one is set on the socket
 }
 
 // maxTake is about how many bytes one batch of writes has.
@@ -87,6 +90,11 @@ func (c *WebSocket) wrote() bool {
 		return true
 	case c.state == stateClosed || !c.out.due():
 		c.writing = false
+		if c.out.deadline {
+			// Or writes that do not wait would fail once it has passed.
+			c.out.deadline = false
+			_ = c.nc.SetWriteDeadline(time.Time{})
+		}
 		c.mu.Unlock()
 		return true
 	}
@@ -100,7 +108,7 @@ func (c *WebSocket) writeAtOnce() bool {
 	o := &c.out
 	for i := range o.pending {
 		s := &o.pending[i]
-		n, err := rawWrite(c.raw, s.b)
+		n, err := c.rawWrite(s.b)
 		if n > 0 {
 			c.t.counters.writes.Add(1)
 			c.t.counters.bytesOut.Add(int64(n))
@@ -128,6 +136,7 @@ func (c *WebSocket) write() {
 			deadline = c.closeBy
 		}
 		_ = c.nc.SetWriteDeadline(deadline)
+		c.out.deadline = true
 		c.mu.Unlock()
 		if err := c.writePending(); err != nil {
 			c.writeFailed(err)
@@ -171,46 +180,85 @@ func (c *WebSocket) writeFailed(err error) {
 	c.die(err)
 }
 
-// finish owns the write side from Close on: it writes what waits and the close
-// frame, lets the peer close its side, and ends the connection, all by closeBy.
+// finish owns the write side from Close on: it writes what waits and, with the
+// last of it, the close frame, lets the peer close its side, and ends the
+// connection, all by closeBy.
 func (c *WebSocket) finish() {
-	_ = c.nc.SetWriteDeadline(c.closeBy)
-	for {
+	for last := false; !last; {
 		c.mu.Lock()
 		c.take()
-		more := len(c.out.pending) > 0
-		c.mu.Unlock()
-		if !more {
-			break
+		if last = c.out.queue.empty(); last {
+			c.takeClose()
 		}
-		if err := c.writePending(); err != nil {
-			c.die(err)
-			return
+		c.mu.Unlock()
+		if c.raw == nil || !c.writeAtOnce() {
+			_ = c.nc.SetWriteDeadline(c.closeBy)
+			if err := c.writePending(); err != nil {
+				c.writeFailed(err)
+				return
+			}
 		}
 		c.mu.Lock()
 		c.out.queue.bytes -= c.out.left
+		c.out.left = 0
 		c.mu.Unlock()
 	}
-	if _, err := c.nc.Write(appendControl(nil, opClose, c.in.client, c.closing)); err != nil {
-		c.die(err)
-		return
-	}
-	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && !c.in.client {
-		_ = half.CloseWrite() // its failure shows in what follows
-	}
-	c.drain()
+	c.part()
 	c.die(ErrClosed)
+}
+
+// takeClose puts the close frame behind what is pending, where there is room in
+// the same buffer: a login's last message and it are one write. The mutex is held.
+func (c *WebSocket) takeClose() {
+	o := &c.out
+	size := headerSize(len(c.closing), c.in.client) + len(c.closing)
+	if n := len(o.pending); n == 0 || o.pending[n-1].buffer == nil || cap(o.pending[n-1].b)-len(o.pending[n-1].b) < size {
+		b := c.t.buffers.get(size)
+		o.pending = append(o.pending, segment{b: b.b, buffer: b})
+	}
+	s := &o.pending[len(o.pending)-1]
+	s.b = appendControl(s.b, opClose, c.in.client, c.closing)
+	o.left += size
+	o.queue.bytes += size
 }
 
 // maxDrain bounds what is read and thrown away after the close frame, in bytes.
 const maxDrain = 1 << 20
 
-// drain reads until the peer has closed its side: a socket that is closed with
-// data unread resets the connection, and what was written last is lost.
-func (c *WebSocket) drain() {
-	c.in.mu.Lock() // the reader gives way: its deadline has passed
+// part lets the peer have its last word. Once both close frames are through, the
+// server closes at once (RFC 6455, section 7.1.1). A peer that is not heard as it
+// should be gets the end of the stream instead, and is read until it has closed
+// too: a socket that is closed with data unread resets the connection, and what
+// was written last is lost.
+func (c *WebSocket) part() {
+	c.in.mu.Lock() // the reader gives way: see Close
 	defer c.in.mu.Unlock()
 	_ = c.nc.SetReadDeadline(c.closeBy)
-	_, _ = io.CopyN(io.Discard, c.nc, maxDrain) // any end will do
+	heard := c.hearClose()
 	c.release()
+	if heard && !c.in.client {
+		return
+	}
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && !c.in.client {
+		_ = half.CloseWrite() // its failure shows in what follows
+	}
+	_, _ = io.CopyN(io.Discard, c.nc, maxDrain) // any end will do
+}
+
+// hearClose reads on until the peer's close frame, and reports whether it came.
+// Where the reader has failed already, so does this, at once.
+func (c *WebSocket) hearClose() bool {
+	for left := int64(maxDrain); left > 0; {
+		_, r, err := c.ws.NextReader()
+		if err != nil {
+			closed, ok := errors.AsType[*websocket.CloseError](err)
+			return ok && closed.Code != websocket.CloseAbnormalClosure
+		}
+		n, err := io.CopyN(io.Discard, r, left)
+		if err != nil && err != io.EOF {
+			return false
+		}
+		left -= n + 1 // empty messages count as well
+	}
+	return false
 }
