@@ -1,5 +1,7 @@
 package wamp
 
+import "strconv"
+
 // MessageType is the first element of a message (specification: "Message Codes").
 type MessageType uint8
 
@@ -231,3 +233,58 @@ func (*Unregister) Type() MessageType   { return TypeUnregister }
 func (*Unregistered) Type() MessageType { return TypeUnregistered }
 func (*Invocation) Type() MessageType   { return TypeInvocation }
 func (*Yield) Type() MessageType        { return TypeYield }
+
+// String returns the name that the specification has for the type.
+func (t MessageType) String() string {
+	switch t {
+	case TypeHello:
+		return "HELLO"
+	case TypeWelcome:
+		return "WELCOME"
+	case TypeAbort:
+		return "ABORT"
+	case TypeChallenge:
+		return "CHALLENGE"
+	case TypeAuthenticate:
+		return "AUTHENTICATE"
+	case TypeGoodbye:
+		return "GOODBYE"
+	case TypeError:
+		return "ERROR"
+	case TypePublish:
+		return "PUBLISH"
+	case TypePublished:
+		return "PUBLISHED"
+	case TypeSubscribe:
+		return "SUBSCRIBE"
+	case TypeSubscribed:
+		return "SUBSCRIBED"
+	case TypeUnsubscribe:
+		return "UNSUBSCRIBE"
+	case TypeUnsubscribed:
+		return "UNSUBSCRIBED"
+	case TypeEvent:
+		return "EVENT"
+	case TypeCall:
+		return "CALL"
+	case TypeCancel:
+		return "CANCEL"
+	case TypeResult:
+		return "RESULT"
+	case TypeRegister:
+		return "REGISTER"
+	case TypeRegistered:
+		return "REGISTERED"
+	case TypeUnregister:
+		return "UNREGISTER"
+	case TypeUnregistered:
+		return "UNREGISTERED"
+	case TypeInvocation:
+		return "INVOCATION"
+	case TypeInterrupt:
+		return "INTERRUPT"
+	case TypeYield:
+		return "YIELD"
+	}
+	return "message type " + strconv.Itoa(int(t))
+}

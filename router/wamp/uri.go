@@ -1,6 +1,10 @@
 package wamp
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Match says how a pattern is compared with a URI (specification:
 // "Pattern-based Subscriptions"). The zero Match is exact.
@@ -14,7 +18,15 @@ const (
 )
 
 // String returns the policy as options spell it.
-func (m Match) String() string { return [...]string{"exact", "prefix", "wildcard"}[m] }
+func (m Match) String() string {
+	switch m {
+	case Prefix:
+		return "prefix"
+	case Wildcard:
+		return "wildcard"
+	}
+	return "exact"
+}
 
 // ParseMatch is the inverse of String; the empty string is exact.
 func ParseMatch(s string) (Match, bool) {
@@ -33,11 +45,13 @@ func ParseMatch(s string) (Match, bool) {
 const MaxURILength = 1024
 
 // ValidURI reports whether s is a URI under the specification's loose rules: no
-// empty component, no white space, no '#'. The router adds its own bound on length.
+// empty component, no white space, no '#' ("URIs"). The router adds its own bound
+// on length, and takes no strings that are not UTF-8.
 func ValidURI(s string) bool { return validURI(s, Exact) }
 
-// ValidPattern reports whether s may be registered or subscribed under m:
-// wildcards may have empty components, a prefix may end in a dot or be empty.
+// ValidPattern reports whether s may be registered or subscribed under m: a
+// wildcard pattern may have empty components, a prefix may end in a dot. Only a
+// prefix may be empty as a whole.
 func ValidPattern(s string, m Match) bool { return validURI(s, m) }
 
 func validURI(s string, m Match) bool {
@@ -51,17 +65,23 @@ func validURI(s string, m Match) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {
+		case c > '.' && c < utf8.RuneSelf: // nearly all
 		case c == '.':
 			if last == '.' && m != Wildcard {
 				return false
 			}
-		case c == '#' || c <= ' ' || c == 0x7f:
+		case c >= utf8.RuneSelf:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 || unicode.IsSpace(r) {
+				return false
+			}
+			i += n - 1
+		case c == '#' || c == ' ' || c >= '\t' && c <= '\r' || c >= 0x1c && c <= 0x1f:
+			// White space is what \s stands for in regular expressions over
+			// Unicode, to which U+001C to U+001F belong.
 			return false
 		}
 		last = c
-	}
-	if strings.ContainsAny(s, "\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000") {
-		return false
 	}
 	return last != '.' || m != Exact
 }
