@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// usher runs a command line in the working directory dir.
+func usher(t *testing.T, dir, stdin string, args ...string) (status int, out, errs string) {
+	t.Helper()
+	t.Chdir(dir)
+	var o, e bytes.Buffer
+	status = run(context.Background(), args, streams{in: strings.NewReader(stdin), out: &o, err: &e})
+	return status, o.String(), e.String()
+}
+
+// files writes a tree of files and returns its folder.
+func files(t *testing.T, tree map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range tree {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+const staticConfig = `
+realms: [{name: realm1, roles: [{name: frontend, permissions: []}]}]
+transports:
+  - type: web
+    endpoint: {type: tcp, interface: 127.0.0.1, port: 0}
+    paths:
+      ws: {type: websocket, auth: {ticket: {type: static, principals: {joe: {ticket: s3cret, role: frontend}}}}}
+`
+
+const joinsAndBreaks = `router.join { realm = "realm1", authrole = "authenticator" }
+router.authenticator("com.example.authenticate", function(request)
+  return request.nothing.there
+end)
+`
+
+func TestCommands(t *testing.T) {
+	cases := map[string]struct {
+		files  map[string]string
+		stdin  string
+		env    map[string]string
+		args   []string
+		status int
+		out    []string // regular expressions that standard output matches
+		errs   []string // likewise standard error
+	}{
+		"check: demo": {
+			args: []string{"check"},
+			out:  []string{`built in`, `authenticate.lua: joins realm1 as authenticator\n  registers   com.example.authenticate`, `denied      com.example.topic2`},
+		},
+		"check: a script that does not compile": {
+			files:  map[string]string{"scripts/a.lua": "\nlocal x = = 1\n"},
+			args:   []string{"check"},
+			status: exitFailed,
+			out:    []string{`a.lua: FAILED\n  a.lua:2: `, `no script registers the authenticator com.example.authenticate`},
+			errs:   []string{`1 of 1 scripts would not load`},
+		},
+		"check: a script without router.join": {
+			files:  map[string]string{"scripts/a.lua": "local x = 1\n"},
+			args:   []string{"check"},
+			status: exitFailed,
+			out:    []string{`a.lua: FAILED`, `router.join`},
+		},
+		"check: a refused name": {
+			files:  map[string]string{"scripts/a.lua": "local f = loadstring('x')\n"},
+			args:   []string{"check"},
+			status: exitFailed,
+			out:    []string{`a.lua:1: .*loadstring`},
+		},
+		"check: configuration with an unknown key": {
+			files:  map[string]string{"usher.yaml": staticConfig + "script: x\n"},
+			args:   []string{"check"},
+			status: exitFailed,
+			errs:   []string{`usher.yaml:8:1: script: .*did you mean "scripts"`},
+		},
+		"check: configuration without scripts": {
+			files: map[string]string{"usher.yaml": staticConfig},
+			args:  []string{"check"},
+			out:   []string{`configuration: usher.yaml`, `scripts: none`},
+		},
+		"check: no such configuration": {
+			args:   []string{"check", "--config", "nowhere.yaml"},
+			status: exitFailed,
+			errs:   []string{`nowhere.yaml: no such file`},
+		},
+		"check: no such scripts": {
+			args:   []string{"check", "--scripts", "nowhere"},
+			status: exitFailed,
+			errs:   []string{`scripts directory: .*nowhere`},
+		},
+		"try: accepted": {
+			stdin: "secret!!!\n",
+			args:  []string{"try", "--authid", "joe"},
+			out:   []string{`ticket=\*\*\* \(9 bytes\)`, `asked     com.example.authenticate`, `accepted  realm=realm1 authid=joe authrole=frontend`},
+		},
+		"try: the ticket in the environment": {
+			env:  map[string]string{ticketVariable: "secret!!!"},
+			args: []string{"try", "--authid", "joe"},
+			out:  []string{`accepted`},
+		},
+		"try: wrong ticket": {
+			args:   []string{"try", "--authid", "joe", "--ticket", "wrong", "--header", "X-Test=1"},
+			status: exitFailed,
+			out:    []string{`x-test: 1`, `refused   com.example.invalid_ticket: could not authenticate session - invalid ticket 'wrong' for principal joe`},
+		},
+		"try: unknown user": {
+			args:   []string{"try", "--authid", "eve", "--ticket", "x"},
+			status: exitFailed,
+			out:    []string{`refused   com.example.no_such_user: could not authenticate session - no such principal eve`},
+		},
+		"try: no such realm": {
+			args:   []string{"try", "--authid", "joe", "--ticket", "secret!!!", "--realm", "elsewhere"},
+			status: exitFailed,
+			out:    []string{`elsewhere`},
+		},
+		"try: the script fails": {
+			files:  map[string]string{"scripts/authenticate.lua": joinsAndBreaks},
+			args:   []string{"try", "--authid", "joe", "--ticket", "wrong"},
+			status: exitFailed,
+			out:    []string{`failed    wamp.error.authentication_failed: .*authenticate.lua:3: attempt to index field 'nothing' \(a nil value\)`},
+		},
+		"try: static tickets": {
+			files: map[string]string{"usher.yaml": staticConfig},
+			args:  []string{"try", "--authid", "joe", "--ticket", "s3cret"},
+			out:   []string{`asked     configuration`, `accepted  realm=realm1 authid=joe authrole=frontend`},
+		},
+		"try: static tickets, wrong": {
+			files:  map[string]string{"usher.yaml": staticConfig},
+			args:   []string{"try", "--authid", "joe", "--ticket", "other"},
+			status: exitFailed,
+			out:    []string{`refused   wamp.error.authentication_denied`},
+		},
+		"try: a header without value": {
+			args:   []string{"try", "--authid", "joe", "--ticket", "x", "--header", "nonsense"},
+			status: exitFailed,
+			errs:   []string{`--header "nonsense": write NAME=VALUE`},
+		},
+		"try: nobody":       {args: []string{"try"}, status: exitUsage, errs: []string{`--authid`}},
+		"unknown command":   {args: []string{"sreve"}, status: exitUsage, errs: []string{`sreve`, `usher --help`}},
+		"unknown log level": {args: []string{"serve", "--log-level", "loud"}, status: exitUsage, errs: []string{`--log-level`}},
+		"help":              {args: []string{"--help"}, out: []string{`serve`, `check`, `try`, `init`, `version`}},
+		"version":           {args: []string{"version"}, out: []string{`^usher \S+ \(go1\.`}},
+		"serve: demo mode beyond loopback": {
+			args:   []string{"serve", "--listen", "0.0.0.0:8080"},
+			status: exitFailed,
+			errs:   []string{`loopback only, not on "0.0.0.0"`, `usher init`},
+		},
+		"serve: a port that is none": {
+			args:   []string{"serve", "--listen", "127.0.0.1:http"},
+			status: exitFailed,
+			errs:   []string{`--listen: "http" is not a port number`},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			for k, v := range c.env {
+				t.Setenv(k, v)
+			}
+			status, out, errs := usher(t, files(t, c.files), c.stdin, c.args...)
+			if status != c.status {
+				t.Errorf("exit status %d, want %d", status, c.status)
+			}
+			for _, want := range c.out {
+				if !regexp.MustCompile(want).MatchString(out) {
+					t.Errorf("standard output does not match %q", want)
+				}
+			}
+			for _, want := range c.errs {
+				if !regexp.MustCompile(want).MatchString(errs) {
+					t.Errorf("standard error does not match %q", want)
+				}
+			}
+			if t.Failed() {
+				t.Logf("standard output:\n%s\nstandard error:\n%s", out, errs)
+			}
+		})
+	}
+}
+
+func TestTryAsJSON(t *testing.T) {
+	status, out, _ := usher(t, t.TempDir(), "", "try", "--authid", "joe", "--ticket", "secret!!!", "--json")
+	var got trial
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatalf("%v in\n%s", err, out)
+	}
+	if status != exitOK || got.Decision != "accepted" || got.Role != "frontend" || got.JoinsRealm != "realm1" || got.JoinsAuthid != "joe" {
+		t.Errorf("exit status %d, got %+v", status, got)
+	}
+	if strings.Contains(out, "secret!!!") {
+		t.Error("the ticket is printed")
+	}
+}
+
+func TestInitWritesWhatRuns(t *testing.T) {
+	dir := t.TempDir()
+	if status, _, errs := usher(t, dir, "", "init", "here"); status != exitOK {
+		t.Fatal(errs)
+	}
+	script := filepath.Join(dir, "here", "scripts", "authenticate.lua")
+	text, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tickets := regexp.MustCompile(`ticket = "([A-Z2-7]{26})"`).FindAllStringSubmatch(string(text), -1)
+	if len(tickets) != 2 || tickets[0][1] == tickets[1][1] {
+		t.Fatalf("want two different random tickets, got %v", tickets)
+	}
+	config := filepath.Join("here", "usher.yaml")
+	if status, out, errs := usher(t, dir, "", "check", "--config", config); status != exitOK {
+		t.Errorf("check: %d\n%s%s", status, out, errs)
+	}
+	if status, out, errs := usher(t, dir, tickets[0][1], "try", "--config", config, "--authid", "alice"); status != exitOK {
+		t.Errorf("try: %d\n%s%s", status, out, errs)
+	}
+	if status, _, errs := usher(t, dir, "", "init", "here"); status != exitFailed || !strings.Contains(errs, "exists already") {
+		t.Errorf("second init: %d %s", status, errs)
+	}
+	if again, err := os.ReadFile(script); err != nil || string(again) != string(text) {
+		t.Error("the second init changed a file")
+	}
+}

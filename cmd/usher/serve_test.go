@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// output is a stream that a test looks at while it is written to.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// waitFor waits until text was written behind the first skip bytes.
+func (o *output) waitFor(t *testing.T, skip int, text string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if strings.Contains(o.String()[skip:], text) {
+			return
+		}
+	}
+	t.Fatalf("the log does not say %q:\n%s", text, o.String()[skip:])
+}
+
+// serving runs "usher serve" with the given configuration and scripts until the
+// test ends, and returns its log and the path of the configuration.
+func serving(t *testing.T, config string, scripts map[string]string) (log *output, path string) {
+	t.Helper()
+	tree := map[string]string{"usher.yaml": config, "scripts/.keep": ""}
+	for name, text := range scripts {
+		tree["scripts/"+name] = text
+	}
+	dir := files(t, tree)
+	path = filepath.Join(dir, "usher.yaml")
+	log = &output{}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan int)
+	go func() { // ends with ctx
+		ended <- run(ctx, []string{"serve", "--config", path, "--log-format", "text"}, streams{in: strings.NewReader(""), out: log, err: log})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if status := <-ended; status != exitOK {
+			t.Errorf("exit status %d", status)
+		}
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	log.waitFor(t, 0, "accepting logins")
+	return log, path
+}
+
+const reloadConfig = `
+realms:
+  - name: realm1
+    roles:
+      - {name: frontend, permissions: []}
+      - {name: backend, permissions: [{uri: com.example.*, allow: {register: true}}]}
+transports:
+  - type: web
+    endpoint: {type: tcp, interface: 127.0.0.1, port: 0}
+    paths:
+      ws: {type: websocket, auth: {anonymous: {type: static, role: frontend}}}
+scripts: scripts
+`
+
+const backendScript = `router.join { realm = "realm1", authrole = "backend" }
+router.register("com.example.now", function() return 1 end)
+`
+
+func save(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSavedConfigurationIsTakenUp(t *testing.T) {
+	log, path := serving(t, reloadConfig, map[string]string{"backend.lua": backendScript})
+	steps := []struct{ what, config, want string }{
+		{"a new role", strings.Replace(reloadConfig, "roles:\n", "roles:\n      - {name: guest, permissions: []}\n", 1), "configuration changed path=realms"},
+		{"a mistake", strings.Replace(reloadConfig, "role: frontend", "role: fronted", 1), `did you mean`},
+		{"the old one again", reloadConfig, "configuration changed path=realms"},
+		{"a role that a script needs is gone", strings.Replace(reloadConfig, "name: backend", "name: other", 1), "the scripts do not fit it"},
+		{"the old one once more", reloadConfig, "nothing has changed"},
+		{"a limit", reloadConfig + "limits: {hello_timeout: 1s}\n", "needs a restart path=limits.hello_timeout"},
+	}
+	for _, s := range steps {
+		skip := len(log.String())
+		save(t, path, s.config)
+		t.Log(s.what)
+		log.waitFor(t, skip, s.want)
+	}
+	if got := strings.Count(log.String(), "session of a component closed"); got != 0 {
+		t.Errorf("%d sessions of components were closed on the way", got)
+	}
+}
+
+func TestHealthTellsOfBothFiles(t *testing.T) {
+	log, path := serving(t, reloadConfig, map[string]string{"backend.lua": backendScript})
+	text := log.String()
+	_, rest, _ := strings.Cut(text, "http://")
+	address, _, _ := strings.Cut(rest, "/")
+	ready := func() string {
+		conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(5 * time.Second))
+		fmt.Fprintf(conn, "GET /readyz HTTP/1.0\r\nHost: %s\r\n\r\n", address)
+		answer := make([]byte, 4096)
+		n := 0
+		for {
+			k, err := conn.Read(answer[n:])
+			n += k
+			if err != nil {
+				return string(answer[:n])
+			}
+		}
+	}
+	if got := ready(); !strings.Contains(got, " 200 ") || !strings.Contains(got, `"ok"`) {
+		t.Errorf("at first: %s", got)
+	}
+	script := filepath.Join(filepath.Dir(path), "scripts", "backend.lua")
+	save(t, script, backendScript+"= 1\n")
+	log.waitFor(t, 0, "script not loaded")
+	save(t, path, "nonsense: 1\n")
+	log.waitFor(t, 0, "configuration not taken up")
+	got := ready()
+	for _, want := range []string{" 200 ", `"degraded"`, "backend.lua:3", "usher.yaml:1"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in %s", want, got)
+		}
+	}
+	save(t, script, backendScript)
+	skip := len(log.String())
+	save(t, path, reloadConfig)
+	log.waitFor(t, skip, "configuration read again")
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(ready(), `"ok"`); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not mended: %s", ready())
+		}
+	}
+}
+
+func TestServeTellsWhyItCannotListen(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	status, _, errs := usher(t, t.TempDir(), "", "serve", "--listen", l.Addr().String())
+	if status != exitFailed || !strings.Contains(errs, l.Addr().String()) || !strings.Contains(errs, "in use") {
+		t.Errorf("exit status %d: %s", status, errs)
+	}
+}
