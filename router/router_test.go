@@ -1,0 +1,252 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"usher/router/client"
+	"usher/router/codec"
+	"usher/router/config"
+	"usher/router/wamp"
+	"usher/router/web"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const testConfig = `
+realms:
+  - name: realm1
+    roles:
+      - name: user
+        permissions: [{uri: com.example.*, allow: {call: true, register: true, publish: true, subscribe: true}}]
+      - {name: guest, permissions: []}
+transports:
+  - type: web
+    endpoint: {type: tcp, interface: 127.0.0.1, port: 0}
+    paths:
+      ws:
+        type: websocket
+        auth:
+          anonymous: {type: static, role: user}
+          ticket: {type: static, principals: {joe: {ticket: s3cret, role: guest}}}
+limits: {ping_interval: 20s, queue_size: 1MiB}
+`
+
+type well struct{}
+
+func (well) Health() web.Status { return web.Status{} }
+
+func ticket(context.Context) (string, error) { return "s3cret", nil }
+
+func parse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	c, err := config.Parse("usher.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// serve runs a router until the test ends and returns it with its URL.
+func serve(t *testing.T, text string) (r *Router, url string) {
+	t.Helper()
+	r, err := New(parse(t, text), Options{Agent: "test", Health: well{}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- r.Serve() }() // ends with Shutdown
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := r.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return r, r.Addresses()[0].WebSockets[0]
+}
+
+func connect(t *testing.T, url string, o client.Options) *client.Client {
+	t.Helper()
+	o.Realm = "realm1"
+	c, err := client.Connect(t.Context(), url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// TestCallsBetweenFormats goes through sockets, broker and dealer with every pair
+// of formats: only there a payload is transcoded.
+func TestCallsBetweenFormats(t *testing.T) {
+	_, url := serve(t, testConfig)
+	formats := []wamp.Format{wamp.JSON, wamp.MessagePack, wamp.CBOR}
+	for _, callee := range formats {
+		procedure := fmt.Sprintf("com.example.echo.%s", callee)
+		echo := func(_ context.Context, i *wamp.Invocation) (wamp.Payload, error) { return i.Payload.Clone(), nil }
+		if _, err := connect(t, url, client.Options{Format: callee}).Register(t.Context(), procedure, wamp.RegisterOptions{}, echo); err != nil {
+			t.Fatal(err)
+		}
+		for _, caller := range formats {
+			t.Run(fmt.Sprintf("%s to %s", caller, callee), func(t *testing.T) {
+				c := connect(t, url, client.Options{Format: caller})
+				sent, err := c.Payload([]any{"grüß", int64(1) << 53, -1.5, true, nil, []any{}}, map[string]any{"deep": map[string]any{"er": []any{1.0}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := c.Call(t.Context(), procedure, wamp.CallOptions{}, sent)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, part := range []struct{ sent, got []byte }{{sent.Args, got.Args}, {sent.Kwargs, got.Kwargs}} {
+					var a, b any
+					if err := errors.Join(codec.Unmarshal(caller, part.sent, &a), codec.Unmarshal(caller, part.got, &b)); err != nil {
+						t.Fatal(err)
+					}
+					if !reflect.DeepEqual(normal(a), normal(b)) {
+						t.Errorf("sent %v, got %v", a, b)
+					}
+				}
+			})
+		}
+	}
+}
+
+// normal makes integers of all sizes one type: how an encoder packs them is its
+// own business.
+func normal(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = normal(v[i])
+		}
+		return v
+	case map[string]any:
+		for k := range v {
+			v[k] = normal(v[k])
+		}
+		return v
+	case map[any]any:
+		m := map[string]any{}
+		for k, x := range v {
+			m[fmt.Sprint(k)] = normal(x)
+		}
+		return m
+	}
+	r := reflect.ValueOf(v)
+	switch {
+	case !r.IsValid():
+		return nil
+	case r.CanInt():
+		return float64(r.Int())
+	case r.CanUint():
+		return float64(r.Uint())
+	}
+	return v
+}
+
+func TestApply(t *testing.T) {
+	r, url := serve(t, testConfig)
+	stays := connect(t, url, client.Options{})
+	goes := connect(t, url, client.Options{Authid: "joe", Ticket: ticket})
+
+	changes, err := r.Apply(parse(t, strings.NewReplacer(
+		"      - {name: guest, permissions: []}\n", "",
+		"          ticket: {type: static, principals: {joe: {ticket: s3cret, role: guest}}}\n", "",
+		"com.example.*", "com.other.*",
+		"ping_interval: 20s", "ping_interval: 30s",
+	).Replace(testConfig)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	restart := map[string]bool{}
+	for _, c := range changes {
+		restart[c.Path] = c.Restart
+	}
+	if want := map[string]bool{"realms": false, "transports[0].paths": false, "limits.ping_interval": true}; !reflect.DeepEqual(restart, want) {
+		t.Errorf("changes %v, want %v", restart, want)
+	}
+
+	select {
+	case <-goes.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the session whose role went is still there")
+	}
+	var bye *client.GoodbyeError
+	if !errors.As(goes.Err(), &bye) || !strings.Contains(bye.Error(), "guest") {
+		t.Errorf("the session whose role went ended with %v", goes.Err())
+	}
+	var denied *client.Error
+	_, err = stays.Publish(t.Context(), "com.example.topic", wamp.PublishOptions{Acknowledge: true}, wamp.Payload{})
+	if !errors.As(err, &denied) || denied.URI != wamp.ErrNotAuthorized {
+		t.Errorf("publish under the old rule: %v", err)
+	}
+	if _, err := stays.Publish(t.Context(), "com.other.topic", wamp.PublishOptions{Acknowledge: true}, wamp.Payload{}); err != nil {
+		t.Errorf("publish under the new rule: %v", err)
+	}
+	var aborted *client.AbortError
+	_, err = client.Connect(t.Context(), url, client.Options{Realm: "realm1", Authid: "joe", Ticket: ticket})
+	if !errors.As(err, &aborted) || aborted.Reason != wamp.ErrNoMatchingAuthMethod {
+		t.Errorf("login by a method that is gone: %v", err)
+	}
+}
+
+func TestShutdownSaysGoodbye(t *testing.T) {
+	r, url := serve(t, testConfig)
+	c := connect(t, url, client.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := r.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	<-c.Done()
+	var bye *client.GoodbyeError
+	if !errors.As(c.Err(), &bye) || bye.Reason != wamp.CloseSystemShutdown {
+		t.Errorf("ended with %v", c.Err())
+	}
+	if _, err := client.Connect(t.Context(), url, client.Options{Realm: "realm1"}); err == nil {
+		t.Error("a client could still join")
+	}
+}
+
+func TestNewReportsATakenAddress(t *testing.T) {
+	r, _ := serve(t, testConfig)
+	address := strings.TrimSuffix(strings.TrimPrefix(r.Addresses()[0].HTTP, "http://127.0.0.1:"), "/")
+	_, err := New(parse(t, strings.Replace(testConfig, "port: 0", "port: "+address, 1)), Options{Health: well{}, Log: slog.New(slog.DiscardHandler)})
+	if err == nil || !strings.Contains(err.Error(), "transports[0].endpoint") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestEveryLimitArrives fails when a limit of the configuration is not handed on.
+func TestEveryLimitArrives(t *testing.T) {
+	var l config.Limits
+	v := reflect.ValueOf(&l).Elem()
+	for i := range v.NumField() {
+		v.Field(i).SetInt(int64(1000 + i))
+	}
+	arrived := map[int64]bool{int64(l.ShutdownTimeout): true} // the command line's
+	for _, part := range []any{realmLimits(l), transportOptions(l)} {
+		p := reflect.ValueOf(part)
+		for i := range p.NumField() {
+			arrived[p.Field(i).Int()] = true
+		}
+	}
+	for i := range v.NumField() {
+		if !arrived[v.Field(i).Int()] {
+			t.Errorf("limits.%s is lost", v.Type().Field(i).Name)
+		}
+	}
+}
