@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"usher/router"
 	"usher/router/config"
@@ -45,6 +46,9 @@ func (c serveCommand) Run(ctx context.Context, s streams) error {
 	}
 	return srv.run(ctx, stop)
 }
+
+// forceAfter is for how long signals are ignored once the first has come.
+const forceAfter = time.Second
 
 // server is the router together with its scripting host and its configuration file.
 type server struct {
@@ -103,7 +107,9 @@ func (s *server) run(ctx context.Context, forceable func()) error {
 		s.log.Info("stopping: calls in flight are answered, what is queued is written")
 	case err = <-served:
 	}
-	forceable() // a second signal ends the process at once
+	// A later signal ends the process at once. Not one of the same moment: who
+	// signals a whole group of processes may reach this one twice.
+	defer time.AfterFunc(forceAfter, forceable).Stop()
 	endWatch()
 	err = errors.Join(err, s.stop())
 	running.Wait()
