@@ -261,7 +261,8 @@ func TestFrameOfSixtyFourMebibytesIsRefused(t *testing.T) {
 }
 
 // Half-open handshakes, those without an upgrade and those without a HELLO, are
-// closed at their deadline, and meanwhile others join as if they were not there.
+// closed at their deadline, and meanwhile others join as if they were not there,
+// from the same address too.
 func TestHalfOpenHandshakes(t *testing.T) {
 	usher := startUsher(t, usherOptions{config: openConfig})
 	address, err := url.Parse(usher.url)
@@ -269,7 +270,7 @@ func TestHalfOpenHandshakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var silent []net.Conn
-	for range scaled(1000) {
+	for range scaled(2000) {
 		c, err := net.Dial("tcp", address.Host)
 		if err != nil {
 			t.Fatal(err)
