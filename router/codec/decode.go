@@ -1,8 +1,7 @@
 package codec
 
 import (
-	"math"
-	"strconv"
+	"encoding/binary"
 
 	"usher/router/wamp"
 )
@@ -13,9 +12,12 @@ import (
 // safe for concurrent use, but may serve any number of connections and formats
 // in turn.
 type Decoder struct {
-	c      cursor
-	typ    wamp.MessageType
-	intern [256]string
+	c   cursor
+	typ wamp.MessageType
+
+	// interned holds strings that came before, so that repeats of URIs cost no
+	// allocation. A string's hash is its only place.
+	interned [256]string
 
 	hello        wamp.Hello
 	welcome      wamp.Welcome
@@ -42,373 +44,140 @@ type Decoder struct {
 	yield        wamp.Yield
 }
 
-// str interns a short string, so that repeats cost no allocation.
-func (d *Decoder) str(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if len(b) > 128 {
-		return string(b)
-	}
-	h := uint32(2166136261)
-	for _, x := range b {
-		h = (h ^ uint32(x)) * 16777619
-	}
-	slot := &d.intern[(h^h>>16)%uint32(len(d.intern))]
-	if *slot != string(b) {
-		*slot = string(b)
-	}
-	return *slot
-}
-
 // Decode reads one whole message. An error is an *Error.
 func (d *Decoder) Decode(f wamp.Format, data []byte) (wamp.Message, error) {
-	d.c = cursor{f: f, data: data, scratch: d.c.scratch}
+	c := &d.c
+	c.reset(f, data)
 	d.typ = 0
-	m := d.message()
-	if d.c.err != nil {
-		d.c.err.Type = d.typ
-		return nil, d.c.err
+	if l, ok := c.openSeq(KindList, "a message"); ok {
+		if m := d.message(&l); c.err == nil {
+			return m, nil
+		}
 	}
-	return m, nil
+	c.err.Type = d.typ
+	return nil, c.err
 }
 
-func (d *Decoder) message() wamp.Message {
+// message reads the elements of the message l.
+func (d *Decoder) message(l *seq) wamp.Message {
 	c := &d.c
-	l, ok := c.open(KindList, "a message")
-	if !ok {
-		return nil
-	}
-	d.need(&l, "a message type")
+	at := c.pos
+	d.element(l, "the message type")
 	typ := c.integer("the message type")
-	if c.err != nil {
-		return nil
+	if typ <= 255 {
+		d.typ = wamp.MessageType(typ)
 	}
-	if typ > 255 {
-		c.fail(0, "%d is no message type", typ)
-		return nil
-	}
-	d.typ = wamp.MessageType(typ)
-	m := d.fields(&l)
-	if c.err == nil && c.next(&l) {
-		c.fail(c.pos, "the message has too many elements")
-	}
-	if c.err == nil {
-		if f := c.f; f == wamp.JSON {
-			c.space()
-		}
-		if c.pos != len(c.data) {
-			c.fail(c.pos, "data after the end of the message")
-		}
+	m := d.typed(l)
+	switch {
+	case c.err != nil:
+	case m == nil && typ <= uint64(wamp.MaxID):
+		c.fail(at, "%d is no message type known here", typ)
+	case m == nil:
+		c.fail(at, "the message type must be a small integer")
+	case c.more(l):
+		c.fail(c.pos, "%s has too many elements", d.typ)
+	default:
+		c.end("message")
 	}
 	return m
 }
 
-func (d *Decoder) need(l *seq, what string) {
-	if d.c.err == nil && !d.c.next(l) && d.c.err == nil {
-		d.c.fail(d.c.pos, "the message ends before %s", what)
+// element goes to the next element, which must be there.
+func (d *Decoder) element(l *seq, what string) {
+	if c := &d.c; !c.more(l) && c.err == nil {
+		c.fail(c.pos, "the message ends before %s", what)
 	}
 }
 
-func (d *Decoder) fields(l *seq) wamp.Message {
-	c := &d.c
-	id := func(what string) wamp.ID { d.need(l, what); return c.id(what) }
-	uri := func(what string) string { d.need(l, what); return d.str(c.str(what)) }
-	switch d.typ {
-	case wamp.TypeCall:
-		m := &d.call
-		*m = wamp.Call{Request: id("CALL.Request")}
-		d.dict(l, "CALL.Options", func(k string) bool { return d.boolOption(k, "disclose_me", &m.Options.DiscloseMe) })
-		m.Procedure = uri("CALL.Procedure")
-		m.Payload = d.payload(l)
-		return m
-	case wamp.TypeYield:
-		m := &d.yield
-		*m = wamp.Yield{Request: id("YIELD.Request")}
-		d.dict(l, "YIELD.Options", nil)
-		m.Payload = d.payload(l)
-		return m
-	case wamp.TypePublish:
-		m := &d.publish
-		*m = wamp.Publish{Request: id("PUBLISH.Request")}
-		d.dict(l, "PUBLISH.Options", func(k string) bool {
-			var ack wamp.Bool
-			if d.boolOption(k, "acknowledge", &ack) {
-				m.Options.Acknowledge = ack == wamp.True
-				return true
-			}
-			return d.boolOption(k, "exclude_me", &m.Options.ExcludeMe) || d.boolOption(k, "disclose_me", &m.Options.DiscloseMe)
-		})
-		m.Topic = uri("PUBLISH.Topic")
-		m.Payload = d.payload(l)
-		return m
-	case wamp.TypeInvocation:
-		m := &d.invocation
-		*m = wamp.Invocation{Request: id("INVOCATION.Request"), Registration: id("INVOCATION.Registration")}
-		d.dict(l, "INVOCATION.Details", func(k string) bool {
-			switch k {
-			case "caller":
-				m.Details.Caller = c.id(k)
-			case "caller_authid":
-				m.Details.CallerAuthid = d.str(c.str(k))
-			case "caller_authrole":
-				m.Details.CallerAuthrole = d.str(c.str(k))
-			case "procedure":
-				m.Details.Procedure = d.str(c.str(k))
-			default:
-				return false
-			}
-			return true
-		})
-		m.Payload = d.payload(l)
-		return m
-	case wamp.TypeResult:
-		m := &d.result
-		*m = wamp.Result{Request: id("RESULT.Request")}
-		d.dict(l, "RESULT.Details", nil)
-		m.Payload = d.payload(l)
-		return m
-	case wamp.TypeEvent:
-		m := &d.event
-		*m = wamp.Event{Subscription: id("EVENT.Subscription"), Publication: id("EVENT.Publication")}
-		d.dict(l, "EVENT.Details", func(k string) bool {
-			switch k {
-			case "publisher":
-				m.Details.Publisher = c.id(k)
-			case "publisher_authid":
-				m.Details.PublisherAuthid = d.str(c.str(k))
-			case "publisher_authrole":
-				m.Details.PublisherAuthrole = d.str(c.str(k))
-			case "topic":
-				m.Details.Topic = d.str(c.str(k))
-			default:
-				return false
-			}
-			return true
-		})
-		m.Payload = d.payload(l)
-		return m
-	case wamp.TypeError:
-		m := &d.error
-		*m = wamp.Error{RequestType: wamp.MessageType(id("ERROR.Type")), Request: id("ERROR.Request")}
-		d.dict(l, "ERROR.Details", nil)
-		m.URI = uri("ERROR.Error")
-		m.Payload = d.payload(l)
-		return m
-	case wamp.TypeHello:
-		m := &d.hello
-		*m = wamp.Hello{}
-		d.need(l, "HELLO.Realm")
-		if c.peek() == KindNull {
-			c.skip(1)
-		} else {
-			m.Realm = string(c.str("HELLO.Realm"))
-		}
-		d.dict(l, "HELLO.Details", func(k string) bool {
-			switch k {
-			case "roles":
-				d.roles(&m.Roles)
-			case "authmethods":
-				m.HasAuthmethods = true
-				s, ok := c.open(KindList, "HELLO.Details.authmethods")
-				for ok && c.next(&s) {
-					if len(m.Authmethods) == 32 {
-						c.fail(c.pos, "HELLO.Details.authmethods has more than 32 entries")
-						return true
-					}
-					m.Authmethods = append(m.Authmethods, string(c.str("an authmethod")))
-				}
-			case "authid":
-				m.Authid = string(c.str(k))
-			case "authrole":
-				m.Authrole = string(c.str(k))
-			case "agent":
-				m.Agent = string(c.str(k))
-			case "authextra":
-				m.Authextra = wamp.Value{Format: c.f, Bytes: c.skip(2)}
-			default:
-				return false
-			}
-			return true
-		})
-		return m
-	case wamp.TypeWelcome:
-		m := &d.welcome
-		*m = wamp.Welcome{Session: id("WELCOME.Session")}
-		d.dict(l, "WELCOME.Details", func(k string) bool {
-			switch k {
-			case "realm":
-				m.Realm = string(c.str(k))
-			case "authid":
-				m.Authid = string(c.str(k))
-			case "authrole":
-				m.Authrole = string(c.str(k))
-			case "authmethod":
-				m.Authmethod = string(c.str(k))
-			case "authprovider":
-				m.Authprovider = string(c.str(k))
-			case "agent":
-				m.Agent = string(c.str(k))
-			case "authextra":
-				m.Authextra = wamp.Value{Format: c.f, Bytes: c.skip(2)}
-			case "roles":
-				d.roles(&m.Roles)
-			default:
-				return false
-			}
-			return true
-		})
-		return m
-	case wamp.TypeAbort:
-		m := &d.abort
-		*m = wamp.Abort{}
-		d.dict(l, "ABORT.Details", func(k string) bool { return d.text(k, &m.Message) })
-		m.Reason = uri("ABORT.Reason")
-		return m
-	case wamp.TypeGoodbye:
-		m := &d.goodbye
-		*m = wamp.Goodbye{}
-		d.dict(l, "GOODBYE.Details", func(k string) bool { return d.text(k, &m.Message) })
-		m.Reason = uri("GOODBYE.Reason")
-		return m
-	case wamp.TypeChallenge:
-		m := &d.challenge
-		*m = wamp.Challenge{Method: uri("CHALLENGE.AuthMethod")}
-		m.Extra = d.extra(l, "CHALLENGE.Extra")
-		return m
-	case wamp.TypeAuthenticate:
-		m := &d.authenticate
-		d.need(l, "AUTHENTICATE.Signature")
-		*m = wamp.Authenticate{Signature: string(c.str("AUTHENTICATE.Signature"))}
-		m.Extra = d.extra(l, "AUTHENTICATE.Extra")
-		return m
-	case wamp.TypePublished:
-		m := &d.published
-		*m = wamp.Published{Request: id("PUBLISHED.Request"), Publication: id("PUBLISHED.Publication")}
-		return m
-	case wamp.TypeSubscribe:
-		m := &d.subscribe
-		*m = wamp.Subscribe{Request: id("SUBSCRIBE.Request")}
-		d.dict(l, "SUBSCRIBE.Options", func(k string) bool { return d.match(k, &m.Options.Match) })
-		m.Topic = uri("SUBSCRIBE.Topic")
-		return m
-	case wamp.TypeSubscribed:
-		m := &d.subscribed
-		*m = wamp.Subscribed{Request: id("SUBSCRIBED.Request"), Subscription: id("SUBSCRIBED.Subscription")}
-		return m
-	case wamp.TypeUnsubscribe:
-		m := &d.unsubscribe
-		*m = wamp.Unsubscribe{Request: id("UNSUBSCRIBE.Request"), Subscription: id("UNSUBSCRIBE.Subscription")}
-		return m
-	case wamp.TypeUnsubscribed:
-		m := &d.unsubscribed
-		*m = wamp.Unsubscribed{Request: id("UNSUBSCRIBED.Request")}
-		return m
-	case wamp.TypeRegister:
-		m := &d.register
-		*m = wamp.Register{Request: id("REGISTER.Request")}
-		d.dict(l, "REGISTER.Options", func(k string) bool {
-			if k == "invoke" {
-				m.Options.Invoke = d.str(c.str(k))
-				return true
-			}
-			return d.match(k, &m.Options.Match) || d.boolOption(k, "disclose_caller", &m.Options.DiscloseCaller)
-		})
-		m.Procedure = uri("REGISTER.Procedure")
-		return m
-	case wamp.TypeRegistered:
-		m := &d.registered
-		*m = wamp.Registered{Request: id("REGISTERED.Request"), Registration: id("REGISTERED.Registration")}
-		return m
-	case wamp.TypeUnregister:
-		m := &d.unregister
-		*m = wamp.Unregister{Request: id("UNREGISTER.Request"), Registration: id("UNREGISTER.Registration")}
-		return m
-	case wamp.TypeUnregistered:
-		m := &d.unregistered
-		*m = wamp.Unregistered{Request: id("UNREGISTERED.Request")}
-		return m
-	case wamp.TypeCancel:
-		m := &d.cancel
-		*m = wamp.Cancel{Request: id("CANCEL.Request")}
-		d.dict(l, "CANCEL.Options", nil)
-		return m
-	}
-	c.fail(0, "%d is no message type known here", d.typ)
-	return nil
+func (d *Decoder) id(l *seq, what string) wamp.ID {
+	d.element(l, what)
+	return d.c.id(what)
 }
 
-// dict reads the next element, a dict: known reads the value of a key that it knows.
+func (d *Decoder) uri(l *seq, what string) string {
+	d.element(l, what)
+	return d.intern(d.c.str(what))
+}
+
+// dict reads the next element, a dict. known is asked to read the value of each
+// key and reports whether it did; others are validated only. Null and undefined
+// mean that an entry is absent.
 func (d *Decoder) dict(l *seq, what string, known func(key string) bool) {
-	d.need(l, what)
+	d.element(l, what)
 	c := &d.c
-	s, ok := c.open(KindDict, what)
-	for ok && c.next(&s) {
-		k := d.str(c.key())
+	s, ok := c.openSeq(KindDict, what)
+	if !ok {
+		return
+	}
+	for c.more(&s) {
+		key := c.key(&s)
 		if c.err != nil {
 			return
 		}
-		if c.peek() == KindNull || known == nil || !known(k) {
+		if c.peek() == KindNull || known == nil {
+			c.skip(2)
+			continue
+		}
+		c.within = what
+		if !known(d.intern(key)) {
 			c.skip(2)
 		}
+		c.within = ""
 	}
 }
 
-func (d *Decoder) boolOption(key, name string, v *wamp.Bool) bool {
-	if key != name {
-		return false
+// text reads a string of a dict.
+func (d *Decoder) text(key string) string { return d.intern(d.c.str(key)) }
+
+// flag reads a boolean of a dict.
+func (d *Decoder) flag(key string) wamp.Bool {
+	if d.c.boolean(key) {
+		return wamp.True
 	}
-	if d.c.boolean(name) {
-		*v = wamp.True
-	} else {
-		*v = wamp.False
-	}
-	return true
+	return wamp.False
 }
 
-func (d *Decoder) text(key string, v *string) bool {
-	if key != "message" {
-		return false
-	}
-	if d.c.peek() != KindString {
-		return false
-	}
-	*v = string(d.c.str(key))
-	return true
-}
-
-func (d *Decoder) match(key string, v *wamp.Match) bool {
-	if key != "match" {
-		return false
-	}
-	at := d.c.pos
-	m, ok := wamp.ParseMatch(string(d.c.str("match")))
+// policy reads a matching policy.
+func (d *Decoder) policy(key string) wamp.Match {
+	c := &d.c
+	at := c.pos
+	m, ok := wamp.ParseMatch(string(c.str(key)))
 	if !ok {
-		d.c.fail(at, "match is none of exact, prefix, wildcard")
+		c.fail(at, "%s must be exact, prefix or wildcard", c.name(key))
 	}
-	*v = m
-	return true
+	return m
 }
 
-func (d *Decoder) extra(l *seq, what string) wamp.Value {
-	d.need(l, what)
-	switch k := d.c.peek(); k {
-	case KindNull:
-		d.c.skip(1)
+// nested reads a value of a dict, which is a dict itself, and leaves it encoded.
+func (d *Decoder) nested(key string) wamp.Value {
+	c := &d.c
+	if k := c.peek(); k != KindDict {
+		c.expected(c.pos, key, "a dict", k)
 		return wamp.Value{}
+	}
+	return wamp.Value{Format: c.f, Bytes: c.skip(2)}
+}
+
+// extra reads the next element, a dict or null, and leaves it encoded.
+func (d *Decoder) extra(l *seq, what string) wamp.Value {
+	d.element(l, what)
+	c := &d.c
+	switch k := c.peek(); k {
+	case KindNull:
+		c.skip(1)
 	case KindDict:
-		return wamp.Value{Format: d.c.f, Bytes: d.c.skip(1)}
+		return wamp.Value{Format: c.f, Bytes: c.skip(1)}
 	default:
-		d.c.fail(d.c.pos, "%s must be a dict, got %s", what, k)
+		c.expected(c.pos, what, "a dict", k)
 	}
 	return wamp.Value{}
 }
 
-// payload reads the optional last two elements.
-func (d *Decoder) payload(l *seq) (p wamp.Payload) {
+// payload reads the last two elements, which may be absent or null.
+func (d *Decoder) payload(l *seq) wamp.Payload {
 	c := &d.c
-	p.Format = c.f
-	if !c.next(l) {
+	p := wamp.Payload{Format: c.f}
+	if !c.more(l) {
 		return p
 	}
 	switch k := c.peek(); k {
@@ -417,150 +186,50 @@ func (d *Decoder) payload(l *seq) (p wamp.Payload) {
 	case KindNull:
 		c.skip(1)
 	default:
-		c.fail(c.pos, "the arguments must be a list, got %s", k)
+		c.expected(c.pos, d.typ.String()+".Arguments", "a list", k)
 	}
-	if !c.next(l) {
+	if !c.more(l) {
 		return p
 	}
 	switch k := c.peek(); k {
 	case KindDict:
-		p.Kwargs = c.skip(1)
+		p.Kwargs = c.skipNamed(1)
 	case KindNull:
 		c.skip(1)
 	default:
-		c.fail(c.pos, "the keyword arguments must be a dict, got %s", k)
+		c.expected(c.pos, d.typ.String()+".ArgumentsKw", "a dict", k)
 	}
 	return p
 }
 
-func (d *Decoder) roles(r *wamp.Roles) {
-	c := &d.c
-	s, ok := c.open(KindDict, "roles")
-	for ok && c.next(&s) {
-		var rf *wamp.RoleFeatures
-		switch string(c.key()) {
-		case "caller":
-			rf = &r.Caller
-		case "callee":
-			rf = &r.Callee
-		case "publisher":
-			rf = &r.Publisher
-		case "subscriber":
-			rf = &r.Subscriber
-		case "broker":
-			rf = &r.Broker
-		case "dealer":
-			rf = &r.Dealer
-		default:
-			c.skip(3)
-			continue
-		}
-		rf.Present = true
-		o, ok := c.open(KindDict, "a role")
-		for ok && c.next(&o) {
-			if string(c.key()) != "features" || c.peek() != KindDict {
-				c.skip(4)
-				continue
-			}
-			fs, ok := c.open(KindDict, "features")
-			for ok && c.next(&fs) {
-				bit := feature(c.key())
-				if c.peek() == KindBool && c.boolean("a feature") {
-					rf.Features |= bit
-				} else if c.peek() != KindBool {
-					c.skip(5)
-				}
-			}
-		}
-	}
-}
+// maxInterned bounds the length of the strings that a Decoder remembers.
+const maxInterned = 128
 
-func feature(name []byte) wamp.Features {
-	for i, n := range wamp.FeatureNames() {
-		if n == string(name) {
-			return 1 << i
-		}
+// intern returns b as a string that may be kept.
+func (d *Decoder) intern(b []byte) string {
+	n := len(b)
+	if n == 0 {
+		return ""
 	}
-	return 0
-}
-
-// boolean, id and integer read a value of that type.
-func (c *cursor) boolean(what string) bool {
-	at := c.pos
-	if c.f == wamp.JSON {
-		switch k := c.peek(); {
-		case k == KindBool && c.data[c.pos] == 't':
-			return c.literal("true")
-		case k == KindBool:
-			c.literal("false")
-			return false
-		default:
-			c.fail(at, "%s must be a boolean, got %s", what, k)
-			return false
-		}
+	if n > maxInterned {
+		return string(b)
 	}
-	h, ok := c.head()
-	if ok && h.kind != KindBool {
-		c.fail(at, "%s must be a boolean, got %s", what, h.kind)
+	// The whole string goes into the hash, eight bytes at a time, so that URIs which
+	// differ in a single place do not push each other out.
+	const mix = 0x9e3779b97f4a7c15
+	h := uint64(n)
+	rest := b
+	for len(rest) >= 8 {
+		h = (h ^ binary.LittleEndian.Uint64(rest)) * mix
+		h ^= h >> 32
+		rest = rest[8:]
 	}
-	return h.b
-}
-
-func (c *cursor) id(what string) wamp.ID {
-	at := c.pos
-	n := c.integer(what)
-	if c.err == nil && (n < 1 || n > uint64(wamp.MaxID)) {
-		c.fail(at, "%s is out of the range of ids, 1 to 2^53", what)
+	for _, x := range rest {
+		h = (h ^ uint64(x)) * mix
 	}
-	return wamp.ID(n)
-}
-
-func (c *cursor) integer(what string) uint64 {
-	at := c.pos
-	fl := 0.0
-	if c.f == wamp.JSON {
-		k := c.peek()
-		if k != KindUint && k != KindInt && k != KindFloat {
-			c.fail(at, "%s must be an integer, got %s", what, k)
-			return 0
-		}
-		if k == KindUint {
-			var n uint64
-			i := c.pos
-			for ; i < len(c.data) && i-c.pos < 19 && c.data[i] >= '0' && c.data[i] <= '9'; i++ {
-				n = n*10 + uint64(c.data[i]-'0')
-			}
-			if i-c.pos < 19 && (c.data[c.pos] != '0' || i == c.pos+1) {
-				c.pos = i
-				return n
-			}
-		}
-		end, _, ok := c.jsonNumber(c.pos)
-		if !ok {
-			return 0
-		}
-		fl, _ = strconv.ParseFloat(string(c.data[c.pos:end]), 64)
-		c.pos = end
-	} else {
-		h, ok := c.head()
-		if !ok {
-			return 0
-		}
-		switch h.kind {
-		case KindUint:
-			return h.n
-		case KindFloat:
-			fl = h.fl
-		case KindInt:
-			fl = -1
-		default:
-			c.fail(at, "%s must be an integer, got %s", what, h.kind)
-			return 0
-		}
+	s := &d.interned[h>>56]
+	if *s != string(b) {
+		*s = string(b)
 	}
-	if fl < 0 || fl > 1<<53 || fl != math.Trunc(fl) {
-		c.fail(at, "%s must be an integer from 0 to 2^53", what)
-		return 0
-	}
-	return uint64(fl)
+	return *s
 }

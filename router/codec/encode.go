@@ -30,86 +30,101 @@ func AppendValue(dst []byte, f wamp.Format, v wamp.Value) ([]byte, error) {
 	return e.b, nil
 }
 
-// encoder writes what has a known number of elements.
+// encoder writes the elements of a message, whose number the caller knows.
 type encoder struct {
-	f   wamp.Format
-	b   []byte
-	err error
-	in  [8]int8 // elements written of each open list (dicts: keys and values)
-	dic [8]bool
-	n   int
+	f     wamp.Format
+	b     []byte
+	comma bool   // JSON: one must come before the next value
+	dicts uint32 // one bit for each open list or dict, the innermost is the lowest
+	err   error
 }
 
-func (e *encoder) sep() {
-	if e.f != wamp.JSON || e.n == 0 {
-		return
+// next puts the comma of JSON before a value.
+func (e *encoder) next() {
+	if e.comma && e.f == wamp.JSON {
+		e.b = append(e.b, ',')
 	}
-	k := &e.in[e.n-1]
-	if *k > 0 {
-		if e.dic[e.n-1] && *k == 1 {
-			e.b = append(e.b, ':')
-		} else {
-			e.b = append(e.b, ',')
-		}
-	}
-	*k = 1 + *k%2 // only "none yet", odd and even matter
+	e.comma = true
 }
 
-func (e *encoder) open(dict bool, n int) {
-	e.sep()
-	switch e.f {
-	case wamp.JSON:
-		c := byte('[')
-		if dict {
-			c = '{'
-		}
-		e.b = append(e.b, c)
-		e.in[e.n], e.dic[e.n] = 0, dict
-		e.n++
-	case wamp.MessagePack:
-		e.b = appendMsgpackHead(e.b, dict, n)
-	default:
-		major := byte(4)
-		if dict {
-			major = 5
-		}
-		e.b = appendCBORHead(e.b, major, uint64(n))
-	}
+func (e *encoder) list(n int) {
+	e.next()
+	e.b = appendBegin(e.b, e.f, false, n)
+	e.comma, e.dicts = false, e.dicts<<1
 }
 
+func (e *encoder) dict(n int) {
+	e.next()
+	e.b = appendBegin(e.b, e.f, true, n)
+	e.comma, e.dicts = false, e.dicts<<1|1
+}
+
+// close ends the innermost list or dict.
 func (e *encoder) close() {
+	e.b = appendEnd(e.b, e.f, e.dicts&1 == 1)
+	e.comma, e.dicts = true, e.dicts>>1
+}
+
+func (e *encoder) uint(v uint64) {
+	e.next()
+	e.b = appendUint(e.b, e.f, v)
+}
+
+func (e *encoder) id(v wamp.ID) { e.uint(uint64(v)) }
+
+func (e *encoder) str(s string) {
+	e.next()
+	e.b = appendString(e.b, e.f, s)
+}
+
+func (e *encoder) bool(v bool) {
+	e.next()
+	e.b = appendBool(e.b, e.f, v)
+}
+
+func (e *encoder) key(k string) {
+	e.str(k)
 	if e.f == wamp.JSON {
-		e.n--
-		c := byte(']')
-		if e.dic[e.n] {
-			c = '}'
-		}
-		e.b = append(e.b, c)
+		e.b = append(e.b, ':')
+		e.comma = false
 	}
 }
 
-func (e *encoder) uint(v uint64) { e.sep(); e.b = appendUint(e.b, e.f, v) }
-func (e *encoder) id(v wamp.ID)  { e.uint(uint64(v)) }
-func (e *encoder) str(s string)  { e.sep(); e.b = appendString(e.b, e.f, s) }
-func (e *encoder) bool(v bool)   { e.sep(); e.b = appendBool(e.b, e.f, v) }
-func (e *encoder) empty()        { e.open(true, 0); e.close() }
-func (e *encoder) list(n int)    { e.open(false, n) }
-func (e *encoder) dict(n int)    { e.open(true, n) }
+// entry writes an entry of a dict, unless it is empty.
 func (e *encoder) entry(k, v string) {
 	if v != "" {
-		e.str(k)
+		e.key(k)
 		e.str(v)
+	}
+}
+
+func (e *encoder) empty() {
+	e.dict(0)
+	e.close()
+}
+
+// begin writes the type of a message of n elements and the ids that follow it.
+func (e *encoder) begin(t wamp.MessageType, n int, ids ...wamp.ID) {
+	e.list(n)
+	e.uint(uint64(t))
+	for _, id := range ids {
+		e.id(id)
 	}
 }
 
 // raw writes an encoded value; where there is none, an empty '{' or '['.
 func (e *encoder) raw(f wamp.Format, data []byte, empty byte) {
-	if len(data) == 0 {
-		e.open(empty == '{', 0)
+	switch {
+	case len(data) > 0:
+	case empty == '{':
+		e.empty()
+		return
+	default:
+		e.list(0)
 		e.close()
 		return
 	}
-	e.sep()
+	e.next()
 	if f == e.f {
 		e.b = append(e.b, data...)
 		return
@@ -153,17 +168,14 @@ func count(present ...bool) int {
 
 func (e *encoder) option(key string, v wamp.Bool) {
 	if v != wamp.Unset {
-		e.str(key)
+		e.key(key)
 		e.bool(v == wamp.True)
 	}
 }
 
+// ids writes a message that has nothing but ids.
 func (e *encoder) ids(t wamp.MessageType, ids ...wamp.ID) {
-	e.list(1 + len(ids))
-	e.uint(uint64(t))
-	for _, id := range ids {
-		e.id(id)
-	}
+	e.begin(t, 1+len(ids), ids...)
 	e.close()
 }
 
@@ -171,13 +183,10 @@ func (e *encoder) message(m wamp.Message) {
 	switch m := m.(type) {
 	case *wamp.Invocation:
 		d := &m.Details
-		e.list(4 + size(&m.Payload))
-		e.uint(uint64(wamp.TypeInvocation))
-		e.id(m.Request)
-		e.id(m.Registration)
+		e.begin(wamp.TypeInvocation, 4+size(&m.Payload), m.Request, m.Registration)
 		e.dict(count(d.Caller != 0, d.CallerAuthid != "", d.CallerAuthrole != "", d.Procedure != ""))
 		if d.Caller != 0 {
-			e.str("caller")
+			e.key("caller")
 			e.id(d.Caller)
 		}
 		e.entry("caller_authid", d.CallerAuthid)
@@ -186,20 +195,15 @@ func (e *encoder) message(m wamp.Message) {
 		e.close()
 		e.payload(&m.Payload)
 	case *wamp.Result:
-		e.list(3 + size(&m.Payload))
-		e.uint(uint64(wamp.TypeResult))
-		e.id(m.Request)
+		e.begin(wamp.TypeResult, 3+size(&m.Payload), m.Request)
 		e.empty()
 		e.payload(&m.Payload)
 	case *wamp.Event:
 		d := &m.Details
-		e.list(4 + size(&m.Payload))
-		e.uint(uint64(wamp.TypeEvent))
-		e.id(m.Subscription)
-		e.id(m.Publication)
+		e.begin(wamp.TypeEvent, 4+size(&m.Payload), m.Subscription, m.Publication)
 		e.dict(count(d.Publisher != 0, d.PublisherAuthid != "", d.PublisherAuthrole != "", d.Topic != ""))
 		if d.Publisher != 0 {
-			e.str("publisher")
+			e.key("publisher")
 			e.id(d.Publisher)
 		}
 		e.entry("publisher_authid", d.PublisherAuthid)
@@ -208,36 +212,29 @@ func (e *encoder) message(m wamp.Message) {
 		e.close()
 		e.payload(&m.Payload)
 	case *wamp.Error:
-		e.list(5 + size(&m.Payload))
-		e.uint(uint64(wamp.TypeError))
+		e.begin(wamp.TypeError, 5+size(&m.Payload))
 		e.uint(uint64(m.RequestType))
 		e.id(m.Request)
 		e.empty()
 		e.str(m.URI)
 		e.payload(&m.Payload)
 	case *wamp.Call:
-		e.list(4 + size(&m.Payload))
-		e.uint(uint64(wamp.TypeCall))
-		e.id(m.Request)
+		e.begin(wamp.TypeCall, 4+size(&m.Payload), m.Request)
 		e.dict(count(m.Options.DiscloseMe != wamp.Unset))
 		e.option("disclose_me", m.Options.DiscloseMe)
 		e.close()
 		e.str(m.Procedure)
 		e.payload(&m.Payload)
 	case *wamp.Yield:
-		e.list(3 + size(&m.Payload))
-		e.uint(uint64(wamp.TypeYield))
-		e.id(m.Request)
+		e.begin(wamp.TypeYield, 3+size(&m.Payload), m.Request)
 		e.empty()
 		e.payload(&m.Payload)
 	case *wamp.Publish:
 		o := &m.Options
-		e.list(4 + size(&m.Payload))
-		e.uint(uint64(wamp.TypePublish))
-		e.id(m.Request)
+		e.begin(wamp.TypePublish, 4+size(&m.Payload), m.Request)
 		e.dict(count(o.Acknowledge, o.ExcludeMe != wamp.Unset, o.DiscloseMe != wamp.Unset))
 		if o.Acknowledge {
-			e.str("acknowledge")
+			e.key("acknowledge")
 			e.bool(true)
 		}
 		e.option("exclude_me", o.ExcludeMe)
@@ -260,9 +257,7 @@ func (e *encoder) message(m wamp.Message) {
 	case *wamp.Unregistered:
 		e.ids(wamp.TypeUnregistered, m.Request)
 	case *wamp.Subscribe:
-		e.list(4)
-		e.uint(uint64(wamp.TypeSubscribe))
-		e.id(m.Request)
+		e.begin(wamp.TypeSubscribe, 4, m.Request)
 		e.dict(count(m.Options.Match != wamp.Exact))
 		if m.Options.Match != wamp.Exact {
 			e.entry("match", m.Options.Match.String())
@@ -272,9 +267,7 @@ func (e *encoder) message(m wamp.Message) {
 		e.close()
 	case *wamp.Register:
 		o := &m.Options
-		e.list(4)
-		e.uint(uint64(wamp.TypeRegister))
-		e.id(m.Request)
+		e.begin(wamp.TypeRegister, 4, m.Request)
 		e.dict(count(o.Match != wamp.Exact, o.Invoke != "", o.DiscloseCaller != wamp.Unset))
 		if o.Match != wamp.Exact {
 			e.entry("match", o.Match.String())
@@ -285,9 +278,7 @@ func (e *encoder) message(m wamp.Message) {
 		e.str(m.Procedure)
 		e.close()
 	case *wamp.Cancel:
-		e.list(3)
-		e.uint(uint64(wamp.TypeCancel))
-		e.id(m.Request)
+		e.begin(wamp.TypeCancel, 3, m.Request)
 		e.empty()
 		e.close()
 	default:
@@ -298,13 +289,12 @@ func (e *encoder) message(m wamp.Message) {
 func (e *encoder) sessionMessage(m wamp.Message) {
 	switch m := m.(type) {
 	case *wamp.Hello:
-		e.list(3)
-		e.uint(uint64(wamp.TypeHello))
+		e.begin(wamp.TypeHello, 3)
 		e.str(m.Realm)
 		e.dict(1 + count(m.HasAuthmethods, m.Authid != "", m.Authrole != "", !m.Authextra.Absent(), m.Agent != ""))
 		e.roles(&m.Roles)
 		if m.HasAuthmethods {
-			e.str("authmethods")
+			e.key("authmethods")
 			e.list(len(m.Authmethods))
 			for _, s := range m.Authmethods {
 				e.str(s)
@@ -318,9 +308,7 @@ func (e *encoder) sessionMessage(m wamp.Message) {
 		e.close()
 		e.close()
 	case *wamp.Welcome:
-		e.list(3)
-		e.uint(uint64(wamp.TypeWelcome))
-		e.id(m.Session)
+		e.begin(wamp.TypeWelcome, 3, m.Session)
 		e.dict(1 + count(m.Realm != "", m.Authid != "", m.Authrole != "", m.Authmethod != "", m.Authprovider != "", !m.Authextra.Absent(), m.Agent != ""))
 		e.entry("realm", m.Realm)
 		e.entry("authid", m.Authid)
@@ -337,14 +325,12 @@ func (e *encoder) sessionMessage(m wamp.Message) {
 	case *wamp.Goodbye:
 		e.farewell(wamp.TypeGoodbye, m.Message, m.Reason)
 	case *wamp.Challenge:
-		e.list(3)
-		e.uint(uint64(wamp.TypeChallenge))
+		e.begin(wamp.TypeChallenge, 3)
 		e.str(m.Method)
 		e.raw(m.Extra.Format, m.Extra.Bytes, '{')
 		e.close()
 	case *wamp.Authenticate:
-		e.list(3)
-		e.uint(uint64(wamp.TypeAuthenticate))
+		e.begin(wamp.TypeAuthenticate, 3)
 		e.str(m.Signature)
 		e.raw(m.Extra.Format, m.Extra.Bytes, '{')
 		e.close()
@@ -355,14 +341,13 @@ func (e *encoder) sessionMessage(m wamp.Message) {
 
 func (e *encoder) value(key string, v wamp.Value) {
 	if !v.Absent() {
-		e.str(key)
+		e.key(key)
 		e.raw(v.Format, v.Bytes, '{')
 	}
 }
 
 func (e *encoder) farewell(t wamp.MessageType, message, reason string) {
-	e.list(3)
-	e.uint(uint64(t))
+	e.begin(t, 3)
 	e.dict(count(message != ""))
 	e.entry("message", message)
 	e.close()
@@ -381,13 +366,13 @@ func (e *encoder) roles(r *wamp.Roles) {
 			n++
 		}
 	}
-	e.str("roles")
+	e.key("roles")
 	e.dict(n)
 	for _, x := range all {
 		if !x.role.Present {
 			continue
 		}
-		e.str(x.name)
+		e.key(x.name)
 		names := wamp.FeatureNames()
 		k := 0
 		for i := range names {
@@ -400,11 +385,11 @@ func (e *encoder) roles(r *wamp.Roles) {
 			continue
 		}
 		e.dict(1)
-		e.str("features")
+		e.key("features")
 		e.dict(k)
 		for i, name := range names {
 			if x.role.Features&(1<<i) != 0 {
-				e.str(name)
+				e.key(name)
 				e.bool(true)
 			}
 		}

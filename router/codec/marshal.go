@@ -1,53 +1,67 @@
 package codec
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
+	"math"
+	"reflect"
+	"strings"
 
 	"github.com/fxamacker/cbor/v2"
-	"github.com/vmihailenco/msgpack/v5"
 
 	"usher/router/wamp"
 )
 
-// Marshal encodes a Go value with the usual libraries, structs by their json
-// tags; for clients and tests, never on the way of a message.
+// Marshal encodes a Go value, structs by their json tags; the same value always
+// as the same bytes. It is for clients and tests, never on the way of a message.
+// All formats go through CBOR and its library, so that they agree on types:
+// []byte is binary data, in JSON too; a time.Time is a string as in RFC 3339; what
+// implements json.Marshaler only is encoded by its fields.
 func Marshal(f wamp.Format, v any) ([]byte, error) {
-	switch f {
-	case wamp.JSON:
-		return json.Marshal(v)
-	case wamp.MessagePack:
-		var b bytes.Buffer
-		e := msgpack.NewEncoder(&b)
-		e.SetCustomStructTag("json")
-		e.SetSortMapKeys(true)
-		e.UseCompactInts(true)
-		err := e.Encode(v)
-		return b.Bytes(), err
-	case wamp.CBOR:
-		return cbor.Marshal(v)
+	mode, err := cbor.EncOptions{Sort: cbor.SortBytewiseLexical, Time: cbor.TimeRFC3339Nano}.EncMode()
+	if err != nil {
+		return nil, fmt.Errorf("marshal: %w", err)
 	}
-	return nil, fmt.Errorf("marshal: no format")
+	b, err := mode.Marshal(v)
+	if err == nil && f != wamp.CBOR {
+		b, err = transcode(nil, f, wamp.CBOR, b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("marshal a %T as %s: %w", v, f, err)
+	}
+	return b, nil
 }
 
-// Unmarshal decodes into v, a pointer. See Marshal.
+// Unmarshal decodes into v, a pointer. Into an any, every format gives int64 or
+// uint64 (beyond int64), float64, string, []byte, []any and map[string]any. See
+// Marshal.
 func Unmarshal(f wamp.Format, data []byte, v any) error {
-	switch f {
-	case wamp.JSON:
-		return json.Unmarshal(data, v)
-	case wamp.MessagePack:
-		d := msgpack.NewDecoder(bytes.NewReader(data))
-		d.SetCustomStructTag("json")
-		return d.Decode(v)
-	case wamp.CBOR:
-		return cbor.Unmarshal(data, v)
+	if f != wamp.CBOR {
+		b, err := transcode(nil, wamp.CBOR, f, data)
+		if err != nil {
+			return fmt.Errorf("unmarshal %s: %w", f, err)
+		}
+		data = b
 	}
-	return fmt.Errorf("unmarshal: no format")
+	options := cbor.DecOptions{
+		DefaultMapType:   reflect.TypeFor[map[string]any](),
+		IntDec:           cbor.IntDecConvertSigned,
+		MaxNestedLevels:  2 * MaxDepth,
+		MaxArrayElements: math.MaxInt32,
+		MaxMapPairs:      math.MaxInt32,
+	}
+	mode, err := options.DecMode()
+	if err == nil {
+		err = mode.Unmarshal(data, v)
+	}
+	if err != nil {
+		return fmt.Errorf("unmarshal %s: %w", f, err)
+	}
+	return nil
 }
 
 // TextPayload is a payload whose only argument is text, as error messages carry it.
 func TextPayload(text string) wamp.Payload {
 	b := append(make([]byte, 0, len(text)+8), '[')
-	return wamp.Payload{Format: wamp.JSON, Args: append(appendJSONString(b, text), ']')}
+	b = appendQuoted(b, strings.ToValidUTF8(text, "\uFFFD"))
+	return wamp.Payload{Format: wamp.JSON, Args: append(b, ']')}
 }

@@ -1,36 +1,40 @@
 package codec
 
 import (
+	"encoding/base64"
 	"math"
-	"strconv"
 
 	"usher/router/wamp"
 )
 
-// Reader pulls encoded data apart, token by token. Reset it to a value, then call
-// Next until it returns KindEnd at the outermost level or KindInvalid.
+// Reader pulls one encoded value apart, token by token, without recursion and
+// without memory but for strings that are not in one piece in the data. Reset it,
+// then call Next until it returns KindEnd at the outermost level, or KindInvalid.
+//
+// What it reads it validates, as Decode does. Tags of CBOR are dropped; values
+// that only one format has fail with an error that wraps ErrTranscode. A JSON
+// string in WAMP's convention for binary data is KindBytes. The zero Reader is
+// not ready: Reset it first. It is not safe for concurrent use.
 type Reader struct {
-	c     cursor
-	stack [MaxDepth]seq
-	key   [MaxDepth]bool // the next token of that dict is a key
-	n     int
-	done  bool
-
-	str []byte
-	num uint64
-	neg bool
-	fl  float64
-	b   bool
+	c       cursor
+	depth   int  // lists and dicts open, in c.stack
+	named   bool // a key was read: its value comes next
+	begun   bool
+	n       uint64
+	float   float64
+	truth   bool
+	bytes   []byte
+	decoded []byte // memory for binary data in JSON
+	length  int
 }
 
 // Reset makes r read data, one value of format f.
 func (r *Reader) Reset(f wamp.Format, data []byte) {
-	scratch := r.c.scratch
-	r.c = cursor{f: f, data: data, scratch: scratch}
-	r.n, r.done = 0, false
+	r.c.reset(f, data)
+	r.depth, r.named, r.begun = 0, false, false
 }
 
-// Err is the reason for KindInvalid.
+// Err is the reason for KindInvalid, an *Error.
 func (r *Reader) Err() error {
 	if r.c.err == nil {
 		return nil
@@ -38,176 +42,159 @@ func (r *Reader) Err() error {
 	return r.c.err
 }
 
-// Next reads the next token. Within a dict, keys and values take turns. KindEnd
-// closes the innermost list or dict, and at last says that all is read.
+// Next reads the next token. Within a dict, keys and values take turns, and all
+// keys are KindString. KindEnd closes the innermost list or dict, and at last,
+// when none is open, says that all is read.
 func (r *Reader) Next() Kind {
 	c := &r.c
 	if c.err != nil {
 		return KindInvalid
 	}
-	if r.n == 0 {
-		if r.done {
-			c.f = r.c.f
-			if c.f == wamp.JSON {
-				c.space()
-			}
-			if c.pos != len(c.data) {
-				c.fail(c.pos, "data after the end of the value")
+	switch {
+	case r.named:
+		r.named = false
+	case r.depth > 0:
+		s := &c.stack[r.depth-1]
+		if !c.more(s) {
+			if c.err != nil {
 				return KindInvalid
 			}
+			r.depth--
 			return KindEnd
 		}
-		r.done = true
-		return r.value()
-	}
-	s := &r.stack[r.n-1]
-	if s.dict && !r.key[r.n-1] {
-		r.key[r.n-1] = true
-		return r.value()
-	}
-	if !c.next(s) {
-		if c.err != nil {
+		if s.dict {
+			r.bytes, r.named = c.key(s), true
+			return r.checked(KindString)
+		}
+	case r.begun:
+		if !c.end("value") {
 			return KindInvalid
 		}
-		r.n--
 		return KindEnd
 	}
-	if s.dict {
-		r.key[r.n-1] = false
-		r.str = c.key()
-		if c.err != nil {
-			return KindInvalid
-		}
-		return KindString
+	r.begun = true
+	if c.f == wamp.JSON {
+		return r.valueJSON()
 	}
 	return r.value()
 }
 
-func (r *Reader) value() Kind {
-	c := &r.c
-	if c.f == wamp.JSON {
-		return r.jsonValue()
-	}
-	at := c.pos
-	h, ok := c.head()
-	if !ok {
+// checked returns k, unless there was an error.
+func (r *Reader) checked(k Kind) Kind {
+	if r.c.err != nil {
 		return KindInvalid
 	}
+	return k
+}
+
+// push enters a list or dict.
+func (r *Reader) push(at int, s seq, k Kind) Kind {
+	if r.depth == MaxDepth {
+		r.c.fail(at, "lists and dicts are nested more than %d deep", MaxDepth)
+		return KindInvalid
+	}
+	r.length = -1
+	if !s.open {
+		if r.length = s.left; s.dict {
+			r.length /= 2
+		}
+	}
+	r.c.stack[r.depth] = s
+	r.depth++
+	return k
+}
+
+// value reads a value of MessagePack or CBOR.
+func (r *Reader) value() Kind {
+	c := &r.c
+	at := c.pos
+	if !c.readHead() {
+		return KindInvalid
+	}
+	h := &c.head
 	switch h.kind {
-	case KindUint, KindInt:
-		r.num, r.neg = h.n, h.neg
+	case KindInt, KindUint:
+		r.n = h.n
 	case KindFloat:
-		r.fl = h.fl
+		r.float = h.float
 	case KindBool:
-		r.b = h.b
-	case KindString, KindBytes:
-		major := byte(3)
-		if h.kind == KindBytes {
-			major = 2
-		}
-		if r.str, ok = c.chunk(h, at, major); !ok {
-			return KindInvalid
-		}
+		r.truth = h.truth
+	case KindString:
+		r.bytes = c.text(at)
+		return r.checked(KindString)
+	case KindBytes:
+		r.bytes = c.binary(at)
+		return r.checked(KindBytes)
 	case KindList, KindDict:
-		s := seq{left: int(h.n), dict: h.kind == KindDict}
-		if h.indefinite {
-			s.left = -1
-		} else if h.n > uint64(len(c.data)-c.pos) {
-			c.fail(at, "a length is larger than the data")
+		s, ok := c.enter(at)
+		if !ok {
 			return KindInvalid
 		}
-		return r.push(s, h.kind, at)
-	case KindEnd:
-		c.fail(at, "an end without a beginning")
+		return r.push(at, s, h.kind)
+	case kindOther:
+		c.foreign(at, "an extension")
 		return KindInvalid
 	}
 	return h.kind
 }
 
-func (r *Reader) push(s seq, k Kind, at int) Kind {
-	if r.n == MaxDepth {
-		r.c.fail(at, "nested more than %d deep", MaxDepth)
-		return KindInvalid
-	}
-	r.stack[r.n], r.key[r.n] = s, true
-	r.n++
-	return k
-}
-
-func (r *Reader) jsonValue() Kind {
+func (r *Reader) valueJSON() Kind {
 	c := &r.c
+	k := c.peekJSON()
 	at := c.pos
-	switch k := c.peek(); k {
+	switch k {
 	case KindList, KindDict:
 		c.pos++
-		return r.push(seq{left: -1, first: true, dict: k == KindDict}, k, at)
-	case KindString, KindBytes:
-		r.str = c.str("a string")
-		if c.err != nil {
-			return KindInvalid
-		}
-		if k == KindBytes {
-			b, ok := decodeBase64(r.str)
-			if !ok {
-				return KindString // no binary after all
+		return r.push(at, seq{open: true, dict: k == KindDict}, k)
+	case KindString:
+		r.bytes = c.stringJSON()
+		if len(r.bytes) > 0 && r.bytes[0] == 0 {
+			decoded, err := base64.StdEncoding.AppendDecode(r.decoded[:0], r.bytes[1:])
+			if err == nil {
+				r.decoded, r.bytes = decoded, decoded
+				return KindBytes
 			}
-			r.str = b
 		}
-		return k
+	case KindInt, KindUint, KindFloat:
+		k, r.n, r.float = c.number()
 	case KindBool:
-		r.b = c.boolean("a value")
-		if c.err != nil {
-			return KindInvalid
-		}
-		return k
+		r.truth = c.data[at] == 't'
+		c.constant(c.data[at])
 	case KindNull:
-		if !c.literal("null") {
-			return KindInvalid
-		}
-		return k
-	case KindUint, KindInt, KindFloat:
-		end, integer, ok := c.jsonNumber(c.pos)
-		if !ok {
-			return KindInvalid
-		}
-		text := string(c.data[c.pos:end])
-		c.pos = end
-		if integer {
-			if text[0] == '-' {
-				if v, err := strconv.ParseInt(text, 10, 64); err == nil && v != 0 {
-					r.num, r.neg = uint64(^v), true
-					return KindInt
-				}
-			} else if v, err := strconv.ParseUint(text, 10, 64); err == nil {
-				r.num, r.neg = v, false
-				return KindUint
-			}
-		}
-		fl, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			c.fail(at, "a number is out of range")
-			return KindInvalid
-		}
-		r.fl = fl
-		return KindFloat
+		c.word("null")
 	default:
-		c.fail(c.pos, "expected a value")
-		return KindInvalid
+		c.pos = at
+		if at < len(c.data) {
+			c.fail(at, "a value must come here")
+		} else {
+			c.truncated()
+		}
 	}
+	return r.checked(k)
 }
 
-// Bool, Uint, Int, Float and Bytes return the token's value. Bytes are those of a
-// string or of binary data, valid until the next Next.
-func (r *Reader) Bool() bool     { return r.b }
-func (r *Reader) Uint() uint64   { return r.num }
-func (r *Reader) Float() float64 { return r.fl }
-func (r *Reader) Bytes() []byte  { return r.str }
+// Bool returns the value of a KindBool.
+func (r *Reader) Bool() bool { return r.truth }
 
-// Int returns the value of KindInt, which is negative, and false where it does
-// not fit.
+// Uint returns the value of a KindUint, and -1-n of a KindInt n.
+func (r *Reader) Uint() uint64 { return r.n }
+
+// Int returns the value of a KindInt, and false where that is below -2^63, as it
+// can be in CBOR.
 func (r *Reader) Int() (int64, bool) {
-	if r.num > math.MaxInt64 {
+	if r.n > math.MaxInt64 {
 		return 0, false
 	}
-	return ^int64(r.num), true
+	return ^int64(r.n), true
 }
+
+// Float returns the value of a KindFloat. Floats of 16 and 32 bits are widened.
+func (r *Reader) Float() float64 { return r.float }
+
+// Bytes returns the content of a KindString, which is UTF-8, or a KindBytes. It
+// is valid until the next Next.
+func (r *Reader) Bytes() []byte { return r.bytes }
+
+// Len returns how many values the list, or entries the dict, has that was just
+// entered; -1 where only its end will tell. It is never more than the data has bytes.
+func (r *Reader) Len() int { return r.length }
