@@ -230,14 +230,20 @@ func TestTheWatchdogStopsTheGreediest(t *testing.T) {
   for i = 1, 400 do t[i] = ("x"):rep(2^20 - i) end
   return "done"
 end)`),
-		"modest.lua": backend(`router.register("com.example.modest", function()
-  while not kv.get("stop") do router.call("com.example.nop") end return "done" end)
-router.register("com.example.nop", function() end)
-router.register("com.example.stop", function() kv.set("stop", true) end)`),
+		"modest.lua": backend(`router.register("com.example.modest", function() return router.call("com.example.wait") end)`),
 	}, func(o *Options) {
 		o.Limits.HeapGrowth = 48 << 20
 		o.Limits.Call.Bytes = 1 << 30
 	})
+	waiting := make(chan *realm.LocalInvocation, 1)
+	other, err := w.node.Join(realm.LocalOptions{Realm: "realm1", Authrole: "backend"}, keeper{calls: waiting})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Leave()
+	if err := other.Bind(realm.Bindings{Registrations: []realm.Binding{{URI: "com.example.wait"}}}, nil); err != nil {
+		t.Fatal(err)
+	}
 	runtime.GC()
 	c := w.client()
 	modest := make(chan string, 1)
@@ -248,8 +254,19 @@ router.register("com.example.stop", function() kv.set("stop", true) end)`),
 	if len(w.log.lines("the heap grew", "greedy.lua")) == 0 {
 		t.Errorf("the log:\n%s", w.log)
 	}
-	c.mustCall("com.example.stop", "[]")
+	(<-waiting).Yield(wamp.Payload{Format: wamp.JSON, Args: []byte(`["done"]`)})
 	if got := <-modest; got != `["done"]<nil>` {
 		t.Errorf("the modest one: %s", got)
 	}
+}
+
+// keeper hands calls to a test.
+type keeper struct {
+	nobody
+	calls chan *realm.LocalInvocation
+}
+
+func (k keeper) Invoke(i *realm.LocalInvocation) bool {
+	k.calls <- i
+	return true
 }
