@@ -23,8 +23,9 @@ type inbound struct {
 	client   bool
 	started  bool         // the handshake is over
 	lastRead atomic.Int64 // on the wheel's clock
+	ended    atomic.Bool  // Close was called: Read fails
 
-	mu        sync.Mutex // held by Read, and by finish once Read gave way
+	mu        sync.Mutex // held by Read, and by finish once ended
 	batch     *Batch     // of the Read under way
 	message   *buffer    // what the last Read returned
 	rest      []byte     // of a batch of messages, behind the last that Read returned
@@ -38,13 +39,13 @@ type inbound struct {
 
 // Read implements Conn.
 func (c *WebSocket) Read(b *Batch) ([]byte, error) {
-	if c.in.ended.Load() { // finish may hold the mutex until closeBy
-		return c.readEnded(b)
+	if !c.in.mu.TryLock() { // finish has it, maybe until closeBy
+		return nil, c.closedReason()
 	}
-	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
 	if c.in.ended.Load() {
-		return c.readEnded(b)
+		c.release()
+		return nil, c.closedReason()
 	}
 	c.in.batch = b
 	data, err := c.next()
@@ -52,6 +53,7 @@ func (c *WebSocket) Read(b *Batch) ([]byte, error) {
 	if err == nil {
 		return data, nil
 	}
+	c.countRead()
 	if b != nil {
 		b.Flush()
 	}
@@ -101,7 +103,8 @@ func (c *WebSocket) next() ([]byte, error) {
 	if err != nil {
 		return nil, c.broken(statusProtocol, "malformed batch: "+err.Error())
 	}
-	// Only the reader changes the separator: the peer's own is what it understands.
+	// The peer's own is what it understands. Only the reader changes it, and so may
+	// look at it without the mutex.
 	if sep != 0 && sep != c.out.queue.sep {
 		c.mu.Lock()
 		c.out.queue.sep = sep
@@ -250,8 +253,13 @@ func (c *WebSocket) sawRead(n int, err error) {
 	in.unflushed += n
 	in.lastRead.Store(c.t.wheel.now())
 	c.t.counters.bytesIn.Add(int64(n))
-	c.t.counters.messagesIn.Add(in.messages)
-	in.messages = 0
+	c.countRead()
+}
+
+// countRead counts the messages that Read returned since the last time.
+func (c *WebSocket) countRead() {
+	c.t.counters.messagesIn.Add(c.in.messages)
+	c.in.messages = 0
 }
 
 // maxUnflushed is how many bytes a reader handles before it flushes although

@@ -2,8 +2,10 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -174,8 +176,14 @@ func (c *WebSocket) writePending() error {
 
 // writeFailed ends the connection after a write that was not taken.
 func (c *WebSocket) writeFailed(err error) {
-	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
-		c.t.counters.slow.Add(1)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.mu.Lock()
+		open := c.state == stateOpen
+		c.mu.Unlock()
+		if open { // else it is being closed for another reason
+			c.t.counters.slow.Add(1)
+			err = fmt.Errorf("peer did not read for %v: %w", c.t.options.WriteTimeout, err)
+		}
 	}
 	c.die(err)
 }
@@ -235,6 +243,8 @@ func (c *WebSocket) part() {
 	defer c.in.mu.Unlock()
 	_ = c.nc.SetReadDeadline(c.closeBy)
 	heard := c.hearClose()
+	c.countRead()
+	c.in.message, c.in.rest = nil, nil // not to the pool: what Read returned last may be in use
 	c.release()
 	if heard && !c.in.client {
 		return
