@@ -26,7 +26,7 @@ func (f logFlags) logger(w io.Writer) (*slog.Logger, error) {
 	if f.LogFormat == "json" || f.LogFormat == "auto" && !terminal {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
 	}
-	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !terminal})), nil
+	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !terminal})), nil
 }
 
 // isTerminal reports whether w is a character device other than the null device.
