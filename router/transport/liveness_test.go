@@ -70,8 +70,8 @@ func TestSilentPeerIsPingedAndThenCut(t *testing.T) {
 		ws, c, end := overPipe(t, o)
 		defer end()
 		start := time.Now()
-		var pinged time.Time
-		ws.SetPingHandler(func(string) error { pinged = time.Now(); return nil }) // no pong
+		pings := make(chan time.Time, 2)
+		ws.SetPingHandler(func(string) error { pings <- time.Now(); return nil }) // no pong
 		go func() { _, _, _ = ws.ReadMessage() }()                                // until the connection ends
 		_, err := c.Read(nil)
 		if err == nil || errors.Is(err, io.EOF) {
@@ -79,7 +79,7 @@ func TestSilentPeerIsPingedAndThenCut(t *testing.T) {
 		}
 		<-c.Done()
 		tick := c.t.wheel.tick
-		if d := pinged.Sub(start); d < o.PingInterval || d > o.PingInterval+2*tick {
+		if d := (<-pings).Sub(start); d < o.PingInterval || d > o.PingInterval+2*tick {
 			t.Errorf("pinged after %v, want %v", d, o.PingInterval)
 		}
 		if d := time.Since(start); d < o.PingInterval+o.PingTimeout || d > o.PingInterval+o.PingTimeout+4*tick {
