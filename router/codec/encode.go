@@ -3,16 +3,25 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"usher/router/wamp"
 )
+
+// errNoFormat is a mistake of the caller.
+var errNoFormat = errors.New("there is no format to encode in")
 
 // Append encodes m in format f behind dst. A payload or value of another format
 // is transcoded; where that cannot be done (NaN to JSON, a key that is no
 // string) the error wraps ErrTranscode and dst is returned as it was.
 func Append(dst []byte, f wamp.Format, m wamp.Message) ([]byte, error) {
 	e := encoder{f: f, b: dst}
-	e.message(m)
+	if f < wamp.JSON || f > wamp.CBOR {
+		e.err = errNoFormat
+	} else {
+		e.message(m)
+	}
 	if e.err != nil {
 		return dst, fmt.Errorf("encode a message: %w", e.err)
 	}
@@ -22,6 +31,9 @@ func Append(dst []byte, f wamp.Format, m wamp.Message) ([]byte, error) {
 // AppendValue appends v in format f to dst, transcoding it if need be. An absent
 // value becomes {}.
 func AppendValue(dst []byte, f wamp.Format, v wamp.Value) ([]byte, error) {
+	if f < wamp.JSON || f > wamp.CBOR {
+		return dst, errNoFormat
+	}
 	e := encoder{f: f, b: dst}
 	e.raw(v.Format, v.Bytes, '{')
 	if e.err != nil {
@@ -72,8 +84,13 @@ func (e *encoder) uint(v uint64) {
 
 func (e *encoder) id(v wamp.ID) { e.uint(uint64(v)) }
 
+// str writes a string. What is not UTF-8 in it, such as in texts of the operating
+// system, becomes U+FFFD: the receiver would refuse the whole message.
 func (e *encoder) str(s string) {
 	e.next()
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
 	e.b = appendString(e.b, e.f, s)
 }
 
@@ -83,7 +100,8 @@ func (e *encoder) bool(v bool) {
 }
 
 func (e *encoder) key(k string) {
-	e.str(k)
+	e.next()
+	e.b = appendString(e.b, e.f, k)
 	if e.f == wamp.JSON {
 		e.b = append(e.b, ':')
 		e.comma = false
