@@ -198,12 +198,11 @@ func (c *WebSocket) broken(status uint16, why string) error {
 	return c.in.err
 }
 
-// release gives all buffers back.
+// release gives back what the last Read returned. Bytes of the socket that are
+// not handled yet stay: finish reads on.
 func (c *WebSocket) release() {
-	in := &c.in
-	c.t.buffers.put(in.message)
-	c.t.buffers.put(in.raw)
-	in.message, in.raw, in.rest, in.next = nil, nil, nil, 0
+	c.t.buffers.put(c.in.message)
+	c.in.message, c.in.rest = nil, nil
 }
 
 // wrapped is the connection as gorilla sees it: reading is buffered and flushes

@@ -5,9 +5,10 @@ import (
 	"usher/router/wamp"
 )
 
-// Shared is one message for many receivers, encoded at most once per format.
-// It belongs to one goroutine, and must not be used once that has returned from
-// what it borrowed the message's payload for.
+// Shared is one message for many receivers, encoded at most once per format, by
+// the first Conn.SendShared that needs it. It belongs to one goroutine. What the
+// message refers to must stay unchanged as long as the Shared is passed on;
+// nothing of it is referred to afterwards.
 type Shared struct {
 	message wamp.Message
 	encoded [wamp.Formats + 1][]byte

@@ -36,6 +36,8 @@ func (t *Transport) Upgrade(w http.ResponseWriter, r *http.Request, offered []st
 		WriteBufferSize: readBuffer,
 		WriteBufferPool: noPool{},
 		CheckOrigin:     func(*http.Request) bool { return true },
+
+		HandshakeTimeout: t.options.WriteTimeout, // of the answer
 	}
 	ws, err := up.Upgrade(h, r, http.Header{"Sec-Websocket-Protocol": {name}})
 	if err != nil {

@@ -77,7 +77,8 @@ func (c *WebSocket) start(ws *websocket.Conn, s subprotocol) {
 	ws.SetPongHandler(func(string) error { return nil })
 	ws.SetCloseHandler(func(int, string) error { return nil })
 	c.t.counters.connections.Add(1)
-	c.in.lastRead.Store(c.t.wheel.add(c))
+	c.in.lastRead.Store(c.t.wheel.now())
+	c.t.wheel.add(c)
 }
 
 // Format implements Conn.

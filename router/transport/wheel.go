@@ -39,10 +39,10 @@ func (w *wheel) init(interval, timeout time.Duration) {
 // now is the wheel's clock, in nanoseconds.
 func (w *wheel) now() int64 { return int64(time.Since(w.epoch)) }
 
-// add begins to judge c and returns now.
-func (w *wheel) add(c *WebSocket) int64 {
+// add begins to judge c.
+func (w *wheel) add(c *WebSocket) {
 	if w.interval < 0 {
-		return w.now()
+		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -52,7 +52,6 @@ func (w *wheel) add(c *WebSocket) int64 {
 	if w.count == 1 {
 		w.timer = time.AfterFunc(w.tick, w.turn)
 	}
-	return w.now()
 }
 
 // put places c to be looked at after d. The mutex is held.

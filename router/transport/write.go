@@ -230,8 +230,10 @@ func (c *WebSocket) takeClose() {
 	o.queue.bytes += size
 }
 
-// maxDrain bounds what is read and thrown away after the close frame, in bytes.
-const maxDrain = 1 << 20
+// maxDrain bounds what is read and thrown away after the close frame, in bytes. It
+// is large, as time is the real bound: a peer may send all of a message that was
+// refused for its size before it reads why.
+const maxDrain = 128 << 20
 
 // part lets the peer have its last word. Once both close frames are through, the
 // server closes at once (RFC 6455, section 7.1.1). A peer that is not heard as it
@@ -244,8 +246,9 @@ func (c *WebSocket) part() {
 	_ = c.nc.SetReadDeadline(c.closeBy)
 	heard := c.hearClose()
 	c.countRead()
-	c.in.message, c.in.rest = nil, nil // not to the pool: what Read returned last may be in use
-	c.release()
+	// The message stays out of the pool: whoever read it may be at work on it.
+	c.t.buffers.put(c.in.raw)
+	c.in.message, c.in.rest, c.in.raw, c.in.next = nil, nil, nil, 0
 	if heard && !c.in.client {
 		return
 	}
