@@ -202,7 +202,7 @@ func (c *cursor) chunk(at int, kind Kind) (start, end int) {
 // skipCBOR passes over one value. named demands that the keys of the value
 // itself, if it is a dict, are strings.
 func (c *cursor) skipCBOR(depth int, named bool) {
-	i := c.pos
+	d, i := c.data, c.pos
 	n, tags := depth, 0
 	in := seq{left: 1}
 	for {
@@ -214,7 +214,7 @@ func (c *cursor) skipCBOR(depth int, named bool) {
 			n--
 			in = c.stack[n]
 		}
-		if in.open && i < len(c.data) && c.data[i] == cborBreak && tags == 0 {
+		if in.open && i < len(d) && d[i] == cborBreak && tags == 0 {
 			if in.dict && in.left&1 == 1 {
 				c.fail(i, "a dict ends after a key")
 				return
@@ -222,6 +222,14 @@ func (c *cursor) skipCBOR(depth int, named bool) {
 			in.left = 0
 			i++
 			continue
+		}
+		if i < len(d) && d[i]>>5 == cborString && d[i]&31 < 24 { // as in skipMsgpack
+			if end := i + 1 + int(d[i]&31); end <= len(d) && utf8.Valid(d[i+1:end]) {
+				in.left--
+				tags = 0
+				i = end
+				continue
+			}
 		}
 		at := i
 		major, low, size, end := c.initial(i)
@@ -251,11 +259,11 @@ func (c *cursor) skipCBOR(depth int, named bool) {
 				}
 				break
 			}
-			if size > uint64(len(c.data)-i) {
+			if size > uint64(len(d)-i) {
 				c.fail(at, "a length is larger than the data")
 				return
 			}
-			if kind == KindString && !utf8.Valid(c.data[i:i+int(size)]) {
+			if kind == KindString && !utf8.Valid(d[i:i+int(size)]) {
 				c.fail(at, "a string is not valid UTF-8")
 				return
 			}
@@ -267,7 +275,7 @@ func (c *cursor) skipCBOR(depth int, named bool) {
 			}
 			inner := seq{left: endless, dict: kind == KindDict, open: low == 31}
 			if !inner.open {
-				left := uint64(len(c.data) - i)
+				left := uint64(len(d) - i)
 				if size > left || inner.dict && 2*size > left {
 					c.fail(at, "a length is larger than the data")
 					return

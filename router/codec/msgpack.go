@@ -170,6 +170,12 @@ func (c *cursor) skipMsgpack(depth int, named bool) {
 			return
 		}
 		x := d[i]
+		if x&0xe0 == 0xa0 { // short strings are most of what comes; if one is wrong, it is said below
+			if end := i + 1 + int(x&31); end <= len(d) && utf8.Valid(d[i+1:end]) {
+				i = end
+				continue
+			}
+		}
 		at := i
 		i++
 		kind, size := KindString, uint64(0)
