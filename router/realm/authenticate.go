@@ -63,6 +63,9 @@ func (h *handshake) challenge(c *wamp.Challenge) *wamp.Authenticate {
 // logAsked tells that an authenticator is asked. Of the headers those appear that
 // are no secret; of the rest how much there is.
 func (h *handshake) logAsked(d *auth.Dynamic, r *auth.Request) {
+	if !h.node.informs() {
+		return
+	}
 	t := h.transport
 	fields := []any{
 		slog.String("authenticator", d.URI),

@@ -165,12 +165,14 @@ func (h *handshake) welcome(a *auth.Accepted) *session {
 		return nil
 	}
 	h.id = 0 // it is the session's from now on
-	n.log.Info("session joined", s.logFields(
-		slog.String("authmethod", a.Method),
-		slog.String("authprovider", a.Provider),
-		slog.String("peer", h.transport.Peer),
-		slog.String("protocol", h.transport.Protocol),
-	)...)
+	if n.informs() {
+		n.log.Info("session joined", s.logFields(
+			slog.String("authmethod", a.Method),
+			slog.String("authprovider", a.Provider),
+			slog.String("peer", h.transport.Peer),
+			slog.String("protocol", h.transport.Protocol),
+		)...)
+	}
 	return s
 }
 

@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -62,6 +63,11 @@ func (s *session) fail(b *transport.Batch, w *work, t wamp.MessageType, request 
 	s.send(b, &w.failure)
 }
 
+// informs reports whether what happens to sessions is logged: where it is not, a
+// fleet that joins need not build lines that nobody reads.
+func (n *Node) informs() bool { return n.log.Enabled(context.Background(), slog.LevelInfo) }
+
+// logFields says who s is.
 func (s *session) logFields(more ...any) []any {
 	return append([]any{
 		slog.String("realm", s.realm.name),
@@ -101,7 +107,9 @@ func (s *session) end(b *transport.Batch, why string) bool {
 			c.callee.invocations.abandon(c.invocation)
 		}
 	}
-	s.node.log.Info("session left", s.logFields(slog.String("reason", why))...)
+	if s.node.informs() {
+		s.node.log.Info("session left", s.logFields(slog.String("reason", why))...)
+	}
 	return true
 }
 
