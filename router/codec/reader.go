@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/base64"
 	"math"
 
@@ -148,12 +149,8 @@ func (r *Reader) valueJSON() Kind {
 		return r.push(at, seq{open: true, dict: k == KindDict}, k)
 	case KindString:
 		r.bytes = c.stringJSON()
-		if len(r.bytes) > 0 && r.bytes[0] == 0 {
-			decoded, err := base64.StdEncoding.AppendDecode(r.decoded[:0], r.bytes[1:])
-			if err == nil {
-				r.decoded, r.bytes = decoded, decoded
-				return KindBytes
-			}
+		if len(r.bytes) > 0 && r.bytes[0] == 0 && r.binary(r.bytes[1:]) {
+			return KindBytes
 		}
 	case KindInt, KindUint, KindFloat:
 		k, r.n, r.float = c.number()
@@ -171,6 +168,21 @@ func (r *Reader) valueJSON() Kind {
 		}
 	}
 	return r.checked(k)
+}
+
+// binary decodes binary data in WAMP's JSON convention (specification: "Binary
+// support in JSON"). What is not exactly as an encoder writes it, and would come
+// out differently again, is a string.
+func (r *Reader) binary(text []byte) bool {
+	if bytes.ContainsAny(text, "\r\n") { // which the decoder would pass over
+		return false
+	}
+	decoded, err := base64.StdEncoding.Strict().AppendDecode(r.decoded[:0], text)
+	if err != nil {
+		return false
+	}
+	r.decoded, r.bytes = decoded, decoded
+	return true
 }
 
 // Bool returns the value of a KindBool.

@@ -113,8 +113,12 @@ func FuzzValue(f *testing.F) {
 	for _, seed := range []string{"\x9f\x7f\x61a\xff\xbf\x61b\xc1\x01\xff\xf9\x3c\x00\xff", "\xc2\x41\x01", "\xf8\x20", "\x3b\xff\xff\xff\xff\xff\xff\xff\xff", "\xc1\xc1\xc1\xc1\xc1\x00"} {
 		f.Add(byte(wamp.CBOR), []byte(seed))
 	}
+	f.Add(byte(wamp.CBOR), []byte("j\x000000000\n0")) // line breaks within base64
 	f.Fuzz(func(t *testing.T, format byte, data []byte) {
-		from := wamp.Format(format%wamp.Formats + 1)
+		from := wamp.Format(format)
+		if from < wamp.JSON || from > wamp.CBOR {
+			return
+		}
 		var c cursor
 		c.reset(from, data)
 		c.skip(0)
