@@ -31,8 +31,8 @@ func Marshal(f wamp.Format, v any) ([]byte, error) {
 	return b, nil
 }
 
-// Unmarshal decodes into v, a pointer. Into an any, every format gives int64 or
-// uint64 (beyond int64), float64, string, []byte, []any and map[string]any. See
+// Unmarshal decodes into v, a pointer. Into an any, every format gives int64
+// (big.Int beyond it), float64, string, []byte, []any and map[string]any. See
 // Marshal.
 func Unmarshal(f wamp.Format, data []byte, v any) error {
 	if f != wamp.CBOR {
@@ -44,7 +44,7 @@ func Unmarshal(f wamp.Format, data []byte, v any) error {
 	}
 	options := cbor.DecOptions{
 		DefaultMapType:   reflect.TypeFor[map[string]any](),
-		IntDec:           cbor.IntDecConvertSigned,
+		IntDec:           cbor.IntDecConvertSignedOrBigInt,
 		MaxNestedLevels:  2 * MaxDepth,
 		MaxArrayElements: math.MaxInt32,
 		MaxMapPairs:      math.MaxInt32,
