@@ -22,14 +22,12 @@ func (f *flushers) add(list []flusher) {
 		f.queue, f.head = f.queue[:n], 0
 	}
 	f.queue = append(f.queue, list...)
-	start := f.running < f.max
-	if start {
+	waiting := len(f.queue) - f.head
+	for f.running < f.max && f.running*inlineFlushes < waiting {
 		f.running++
-	}
-	f.mu.Unlock()
-	if start {
 		go f.run()
 	}
+	f.mu.Unlock()
 }
 
 // run flushes until nothing is left.

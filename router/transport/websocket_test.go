@@ -1,11 +1,14 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -91,6 +94,50 @@ func TestDialOfSomethingElse(t *testing.T) {
 	_, err := e.transport.Dial(t.Context(), e.url(), DialOptions{Subprotocols: []string{cborName}})
 	if err == nil || !strings.Contains(err.Error(), jsonName) {
 		t.Errorf("Dial: %v, want the server's text, which names what it offers", err)
+	}
+}
+
+func TestDialErrors(t *testing.T) {
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plain.Close)
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // for the client's distrust
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = free.Close()
+	for _, test := range []struct {
+		name string
+		ctx  context.Context
+		url  string
+		want string
+	}{
+		{"nobody listens", t.Context(), "ws://" + free.Addr().String(), "refused"},
+		{"the context is done", canceled, "ws" + strings.TrimPrefix(plain.URL, "http"), "canceled"},
+		{"no WebSocket", t.Context(), "ws" + strings.TrimPrefix(plain.URL, "http"), "404 Not Found: 404 page not found"},
+		{"a certificate of nobody known", t.Context(), "wss" + strings.TrimPrefix(secure.URL, "https"), "certificate"},
+		{"not a URL", t.Context(), "ws://[", "connect to ws://["},
+		{"another scheme", t.Context(), "ftp://127.0.0.1", "connect to ftp://127.0.0.1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tr := New(Options{})
+			c, err := tr.Dial(test.ctx, test.url, DialOptions{})
+			if err == nil {
+				c.Close(CloseNormal)
+				t.Fatal("Dial succeeded")
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Errorf("Dial: %v, want %q in it", err, test.want)
+			}
+			if n := tr.Stats().Connections; n != 0 {
+				t.Errorf("%d connections, want none", n)
+			}
+		})
 	}
 }
 
