@@ -349,7 +349,7 @@ func (d *Decoder) features() (features wamp.Features) {
 		features = 0
 		s, ok := c.openSeq(KindDict, "roles[].features")
 		for ok && c.more(&s) {
-			bit := feature(c.key(&s))
+			bit := wamp.ParseFeature(string(c.key(&s)))
 			if bit == 0 || c.peek() == KindNull {
 				c.skip(5)
 				continue
@@ -362,14 +362,4 @@ func (d *Decoder) features() (features wamp.Features) {
 		}
 	}
 	return features
-}
-
-// feature is the feature of a name, 0 for one that is not known.
-func feature(name []byte) wamp.Features {
-	for i, known := range wamp.FeatureNames() {
-		if known == string(name) {
-			return 1 << i
-		}
-	}
-	return 0
 }

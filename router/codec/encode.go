@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 
@@ -374,45 +375,34 @@ func (e *encoder) farewell(t wamp.MessageType, message, reason string) {
 }
 
 func (e *encoder) roles(r *wamp.Roles) {
-	all := [...]struct {
-		name string
-		role *wamp.RoleFeatures
-	}{{"caller", &r.Caller}, {"callee", &r.Callee}, {"publisher", &r.Publisher}, {"subscriber", &r.Subscriber}, {"broker", &r.Broker}, {"dealer", &r.Dealer}}
-	n := 0
-	for _, x := range all {
-		if x.role.Present {
-			n++
-		}
-	}
 	e.key("roles")
-	e.dict(n)
-	for _, x := range all {
-		if !x.role.Present {
-			continue
-		}
-		e.key(x.name)
-		names := wamp.FeatureNames()
-		k := 0
-		for i := range names {
-			if x.role.Features&(1<<i) != 0 {
-				k++
-			}
-		}
-		if k == 0 {
-			e.empty()
-			continue
-		}
-		e.dict(1)
-		e.key("features")
-		e.dict(k)
-		for i, name := range names {
-			if x.role.Features&(1<<i) != 0 {
-				e.key(name)
-				e.bool(true)
-			}
-		}
-		e.close()
-		e.close()
+	e.dict(count(r.Caller.Present, r.Callee.Present, r.Publisher.Present, r.Subscriber.Present, r.Broker.Present, r.Dealer.Present))
+	e.role("caller", &r.Caller)
+	e.role("callee", &r.Callee)
+	e.role("publisher", &r.Publisher)
+	e.role("subscriber", &r.Subscriber)
+	e.role("broker", &r.Broker)
+	e.role("dealer", &r.Dealer)
+	e.close()
+}
+
+// role writes a role and its features, if the peer has it.
+func (e *encoder) role(name string, r *wamp.RoleFeatures) {
+	if !r.Present {
+		return
 	}
+	e.key(name)
+	if r.Features == 0 {
+		e.empty()
+		return
+	}
+	e.dict(1)
+	e.key("features")
+	e.dict(bits.OnesCount32(uint32(r.Features)))
+	for rest := r.Features; rest != 0; rest &= rest - 1 {
+		e.key((rest & -rest).Name())
+		e.bool(true)
+	}
+	e.close()
 	e.close()
 }

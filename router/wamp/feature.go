@@ -31,17 +31,67 @@ const (
 	FeatureCallReroute
 )
 
-// FeatureNames holds the wire name of bit i at index i.
-func FeatureNames() [23]string {
-	return [23]string{
-		"caller_identification", "call_canceling", "call_timeout", "call_trustlevels",
-		"pattern_based_registration", "progressive_call_invocations", "progressive_call_results",
-		"shared_registration", "registration_revocation", "publisher_identification",
-		"publisher_exclusion", "subscriber_blackwhite_listing", "pattern_based_subscription",
-		"publication_trustlevels", "subscription_revocation", "event_history", "event_retention",
-		"session_meta_api", "registration_meta_api", "subscription_meta_api", "testament_meta_api",
-		"payload_passthru_mode", "call_reroute",
+// Name returns the name of a single feature on the wire, "" for any other set.
+func (f Features) Name() string {
+	switch f {
+	case FeatureCallerIdentification:
+		return "caller_identification"
+	case FeatureCallCanceling:
+		return "call_canceling"
+	case FeatureCallTimeout:
+		return "call_timeout"
+	case FeatureCallTrustlevels:
+		return "call_trustlevels"
+	case FeaturePatternBasedRegistration:
+		return "pattern_based_registration"
+	case FeatureProgressiveCallInvocations:
+		return "progressive_call_invocations"
+	case FeatureProgressiveCallResults:
+		return "progressive_call_results"
+	case FeatureSharedRegistration:
+		return "shared_registration"
+	case FeatureRegistrationRevocation:
+		return "registration_revocation"
+	case FeaturePublisherIdentification:
+		return "publisher_identification"
+	case FeaturePublisherExclusion:
+		return "publisher_exclusion"
+	case FeatureSubscriberBlackwhiteListing:
+		return "subscriber_blackwhite_listing"
+	case FeaturePatternBasedSubscription:
+		return "pattern_based_subscription"
+	case FeaturePublicationTrustlevels:
+		return "publication_trustlevels"
+	case FeatureSubscriptionRevocation:
+		return "subscription_revocation"
+	case FeatureEventHistory:
+		return "event_history"
+	case FeatureEventRetention:
+		return "event_retention"
+	case FeatureSessionMetaAPI:
+		return "session_meta_api"
+	case FeatureRegistrationMetaAPI:
+		return "registration_meta_api"
+	case FeatureSubscriptionMetaAPI:
+		return "subscription_meta_api"
+	case FeatureTestamentMetaAPI:
+		return "testament_meta_api"
+	case FeaturePayloadPassthruMode:
+		return "payload_passthru_mode"
+	case FeatureCallReroute:
+		return "call_reroute"
 	}
+	return ""
+}
+
+// ParseFeature is the inverse of Name: 0 for a name that usher does not know.
+func ParseFeature(name string) Features {
+	for f := FeatureCallerIdentification; f <= FeatureCallReroute; f <<= 1 {
+		if f.Name() == name {
+			return f
+		}
+	}
+	return 0
 }
 
 // RoleFeatures is a role as announced in HELLO or WELCOME. The zero value means

@@ -102,22 +102,27 @@ func TestFormatString(t *testing.T) {
 	}
 }
 
-// Each bit has one name of its own.
-func TestFeatureNames(t *testing.T) {
-	names := wamp.FeatureNames()
-	if last := wamp.FeatureCallReroute; last != 1<<(len(names)-1) {
-		t.Fatalf("the last feature is bit %b, but there are %d names", last, len(names))
-	}
-	seen := map[string]bool{}
-	for _, n := range names {
-		if n == "" || seen[n] {
-			t.Errorf("the name %q is empty or there twice", n)
+// Each feature has one name of its own, from which it is found again.
+func TestFeatures(t *testing.T) {
+	n := 0
+	for f := wamp.Features(1); f.Name() != ""; f <<= 1 {
+		n++
+		if got := wamp.ParseFeature(f.Name()); got != f {
+			t.Errorf("ParseFeature(%q) = %b, want %b", f.Name(), got, f)
 		}
-		seen[n] = true
 	}
-	for f, want := range map[int]string{0: "caller_identification", 9: "publisher_identification", 12: "pattern_based_subscription", 17: "session_meta_api"} {
-		if names[f] != want {
-			t.Errorf("bit %d is %q, want %q", f, names[f], want)
+	if n != 23 {
+		t.Errorf("%d features have names, want 23", n)
+	}
+	for name, want := range map[string]wamp.Features{
+		"caller_identification": wamp.FeatureCallerIdentification, "publisher_exclusion": wamp.FeaturePublisherExclusion,
+		"session_meta_api": wamp.FeatureSessionMetaAPI, "": 0, "Call_timeout": 0, "unknown": 0,
+	} {
+		if got := wamp.ParseFeature(name); got != want {
+			t.Errorf("ParseFeature(%q) = %b, want %b", name, got, want)
 		}
+	}
+	if got := (wamp.FeatureCallTimeout | wamp.FeatureCallReroute).Name(); got != "" {
+		t.Errorf("two features have the name %q", got)
 	}
 }
