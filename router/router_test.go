@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
 
 	"usher/router/client"
@@ -248,5 +249,49 @@ func TestEveryLimitArrives(t *testing.T) {
 		if !arrived[v.Field(i).Int()] {
 			t.Errorf("limits.%s is lost", v.Type().Field(i).Name)
 		}
+	}
+}
+
+// TestViolationsOfTheTransport: the peer gets WAMP's ABORT as well as the close
+// code, before and after it has joined.
+func TestViolationsOfTheTransport(t *testing.T) {
+	_, url := serve(t, testConfig)
+	hello := `[1,"realm1",{"roles":{"caller":{}}}]`
+	for _, c := range []struct {
+		name  string
+		first []string // text frames
+		kind  int
+		data  []byte
+		code  int
+	}{
+		{"binary frame instead of HELLO", nil, websocket.BinaryMessage, []byte(hello), websocket.CloseUnsupportedData},
+		{"binary frame in a session", []string{hello}, websocket.BinaryMessage, []byte(`[48,1,{},"com.example.x"]`), websocket.CloseUnsupportedData},
+		{"a message that is too large", []string{hello}, websocket.TextMessage, make([]byte, 2<<20), websocket.CloseMessageTooBig},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := websocket.Dialer{Subprotocols: []string{"wamp.2.json"}}
+			ws, _, err := d.DialContext(t.Context(), url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ws.Close()
+			ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+			for _, m := range c.first {
+				if err := ws.WriteMessage(websocket.TextMessage, []byte(m)); err != nil {
+					t.Fatal(err)
+				}
+				if _, welcome, err := ws.ReadMessage(); err != nil || !strings.HasPrefix(string(welcome), "[2,") {
+					t.Fatalf("got %s, %v", welcome, err)
+				}
+			}
+			_ = ws.WriteMessage(c.kind, c.data) // the router may hang up in the middle of it
+			_, abort, err := ws.ReadMessage()
+			if err != nil || !strings.HasPrefix(string(abort), "[3,") || !strings.Contains(string(abort), wamp.ErrProtocolViolation) {
+				t.Errorf("want ABORT, got %s, %v", abort, err)
+			}
+			if _, _, err = ws.ReadMessage(); !websocket.IsCloseError(err, c.code) {
+				t.Errorf("want close code %d, got %v", c.code, err)
+			}
+		})
 	}
 }

@@ -97,6 +97,10 @@ func (h *handshake) receive(name string, timeout time.Duration, take func(wamp.M
 		h.abort(wamp.ErrTimeout, fmt.Sprintf("no %s came within %s", name, timeout), transport.CloseTimeout)
 		return
 	}
+	if errors.Is(err, transport.ErrViolation) {
+		h.abort(wamp.ErrProtocolViolation, err.Error(), transport.CloseProtocol)
+		return
+	}
 	if err != nil {
 		h.gone(readError(err))
 		return

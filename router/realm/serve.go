@@ -67,12 +67,18 @@ func (s *session) run() {
 	}()
 	for {
 		data, err := s.conn.Read(&s.batch)
-		if err != nil {
+		var bye *farewell
+		switch {
+		case errors.Is(err, transport.ErrViolation):
+			bye = violation("%s", err)
+		case err != nil:
 			why = readError(err)
 			s.conn.Close(transport.CloseNormal)
 			return
+		default:
+			bye = s.receive(data)
 		}
-		if bye := s.receive(data); bye != nil {
+		if bye != nil {
 			why = bye.why
 			s.end(&s.batch, why)
 			if bye.message != nil {

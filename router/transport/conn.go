@@ -50,5 +50,9 @@ type Conn interface {
 // ErrQueueFull is returned by Send where the peer reads more slowly than it is sent to.
 var ErrQueueFull = errors.New("out queue is full")
 
+// ErrViolation is wrapped by what Read returns where the peer broke a rule of the
+// transport. What is sent then is still written before Close tells the peer.
+var ErrViolation = errors.New("transport violation")
+
 // ErrClosed is returned by Send and Read after Close.
 var ErrClosed = errors.New("connection is closed")

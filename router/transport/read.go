@@ -189,12 +189,13 @@ func (c *WebSocket) peerClosed(e *websocket.CloseError) error {
 	return io.EOF
 }
 
-// broken notes what the peer did wrong: it is told so by Close.
+// broken notes what the peer did wrong: Close tells it, with the code of its
+// violation.
 func (c *WebSocket) broken(status uint16, why string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.status, c.why = status, why
-	c.in.err = errors.New(why)
+	c.in.err = fmt.Errorf("%w: %s", ErrViolation, why)
 	return c.in.err
 }
 
