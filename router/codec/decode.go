@@ -173,12 +173,13 @@ func (d *Decoder) extra(l *seq, what string) wamp.Value {
 	return wamp.Value{}
 }
 
-// payload reads the last two elements, which may be absent or null.
-func (d *Decoder) payload(l *seq) wamp.Payload {
+// payload reads the last two elements, which may be absent or null, into p: as a
+// result it would take room on the stack once for each type of message.
+func (d *Decoder) payload(l *seq, p *wamp.Payload) {
 	c := &d.c
-	p := wamp.Payload{Format: c.f}
+	p.Format = c.f
 	if !c.more(l) {
-		return p
+		return
 	}
 	switch k := c.peek(); k {
 	case KindList:
@@ -189,7 +190,7 @@ func (d *Decoder) payload(l *seq) wamp.Payload {
 		c.expected(c.pos, d.typ.String()+".Arguments", "a list", k)
 	}
 	if !c.more(l) {
-		return p
+		return
 	}
 	switch k := c.peek(); k {
 	case KindDict:
@@ -199,7 +200,6 @@ func (d *Decoder) payload(l *seq) wamp.Payload {
 	default:
 		c.expected(c.pos, d.typ.String()+".ArgumentsKw", "a dict", k)
 	}
-	return p
 }
 
 // maxInterned bounds the length of the strings that a Decoder remembers.

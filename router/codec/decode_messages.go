@@ -11,7 +11,8 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 	switch d.typ {
 	case wamp.TypeCall:
 		m := &d.call
-		*m = wamp.Call{Request: d.id(l, "CALL.Request")}
+		*m = wamp.Call{}
+		m.Request = d.id(l, "CALL.Request")
 		d.dict(l, "CALL.Options", func(key string) bool {
 			if key != "disclose_me" {
 				return false
@@ -20,17 +21,19 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 			return true
 		})
 		m.Procedure = d.uri(l, "CALL.Procedure")
-		m.Payload = d.payload(l)
+		d.payload(l, &m.Payload)
 		return m
 	case wamp.TypeYield:
 		m := &d.yield
-		*m = wamp.Yield{Request: d.id(l, "YIELD.Request")}
+		*m = wamp.Yield{}
+		m.Request = d.id(l, "YIELD.Request")
 		d.dict(l, "YIELD.Options", nil)
-		m.Payload = d.payload(l)
+		d.payload(l, &m.Payload)
 		return m
 	case wamp.TypePublish:
 		m := &d.publish
-		*m = wamp.Publish{Request: d.id(l, "PUBLISH.Request")}
+		*m = wamp.Publish{}
+		m.Request = d.id(l, "PUBLISH.Request")
 		d.dict(l, "PUBLISH.Options", func(key string) bool {
 			switch key {
 			case "acknowledge":
@@ -45,11 +48,13 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 			return true
 		})
 		m.Topic = d.uri(l, "PUBLISH.Topic")
-		m.Payload = d.payload(l)
+		d.payload(l, &m.Payload)
 		return m
 	case wamp.TypeInvocation:
 		m := &d.invocation
-		*m = wamp.Invocation{Request: d.id(l, "INVOCATION.Request"), Registration: d.id(l, "INVOCATION.Registration")}
+		*m = wamp.Invocation{}
+		m.Request = d.id(l, "INVOCATION.Request")
+		m.Registration = d.id(l, "INVOCATION.Registration")
 		d.dict(l, "INVOCATION.Details", func(key string) bool {
 			switch key {
 			case "caller":
@@ -65,17 +70,20 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 			}
 			return true
 		})
-		m.Payload = d.payload(l)
+		d.payload(l, &m.Payload)
 		return m
 	case wamp.TypeResult:
 		m := &d.result
-		*m = wamp.Result{Request: d.id(l, "RESULT.Request")}
+		*m = wamp.Result{}
+		m.Request = d.id(l, "RESULT.Request")
 		d.dict(l, "RESULT.Details", nil)
-		m.Payload = d.payload(l)
+		d.payload(l, &m.Payload)
 		return m
 	case wamp.TypeEvent:
 		m := &d.event
-		*m = wamp.Event{Subscription: d.id(l, "EVENT.Subscription"), Publication: d.id(l, "EVENT.Publication")}
+		*m = wamp.Event{}
+		m.Subscription = d.id(l, "EVENT.Subscription")
+		m.Publication = d.id(l, "EVENT.Publication")
 		d.dict(l, "EVENT.Details", func(key string) bool {
 			switch key {
 			case "publisher":
@@ -91,14 +99,16 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 			}
 			return true
 		})
-		m.Payload = d.payload(l)
+		d.payload(l, &m.Payload)
 		return m
 	case wamp.TypeError:
 		m := &d.error
-		*m = wamp.Error{RequestType: d.requestType(l), Request: d.id(l, "ERROR.Request")}
+		*m = wamp.Error{}
+		m.RequestType = d.requestType(l)
+		m.Request = d.id(l, "ERROR.Request")
 		d.dict(l, "ERROR.Details", nil)
 		m.URI = d.uri(l, "ERROR.Error")
-		m.Payload = d.payload(l)
+		d.payload(l, &m.Payload)
 		return m
 	}
 	return d.request(l)
@@ -214,7 +224,8 @@ func (d *Decoder) session(l *seq) wamp.Message {
 		*m = wamp.Abort{}
 		d.dict(l, "ABORT.Details", func(key string) bool { return d.reason(key, &m.Message) })
 		m.Reason = d.uri(l, "ABORT.Reason")
-		d.payload(l) // newer routers may add arguments
+		var ignored wamp.Payload // newer routers may add arguments
+		d.payload(l, &ignored)
 		return m
 	case wamp.TypeGoodbye:
 		m := &d.goodbye
