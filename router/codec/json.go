@@ -12,7 +12,7 @@ import (
 
 // skipSpace returns the index of the first byte from i on that is no white space.
 func skipSpace(d []byte, i int) int {
-	for i < len(d) && (d[i] == ' ' || d[i] == '\n' || d[i] == '\r' || d[i] == '\t') {
+	for i < len(d) && d[i] <= ' ' && (d[i] == ' ' || d[i] == '\n' || d[i] == '\r' || d[i] == '\t') {
 		i++
 	}
 	return i
@@ -131,25 +131,33 @@ func (c *cursor) stringJSON() []byte {
 	return c.scratch
 }
 
+const ones, highs = 0x0101010101010101, 0x8080808080808080
+
+// special looks at eight characters of a string at a time: the lowest bit that it
+// returns is the highest of the first quotation mark, backslash or control
+// character.
+func special(x uint64) uint64 {
+	quote := x ^ ones*'"'
+	slash := x ^ ones*'\\'
+	return ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & highs
+}
+
 // quoted validates the string whose quotation mark is at start and returns the
 // index behind it. escaped says that it has escapes.
 func (c *cursor) quoted(start int) (end int, escaped bool) {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	d := c.data
 	i := start + 1
 	other := uint64(0) // gathers the high bits of all bytes
 	for {
-		// Eight bytes at a time: the lowest high bit of hit marks the first
-		// quotation mark, backslash or control character.
 		for i+8 <= len(d) {
 			x := binary.LittleEndian.Uint64(d[i:])
-			quote := x ^ ones*'"'
-			slash := x ^ ones*'\\'
-			hit := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & highs
-			if hit != 0 {
+			if hit := special(x); hit != 0 {
 				n := bits.TrailingZeros64(hit) &^ 7
 				other |= x & (1<<n - 1)
 				i += n / 8
+				if d[i] == '"' && other&highs == 0 { // nearly all strings end here
+					return i + 1, escaped
+				}
 				break
 			}
 			other |= x
@@ -301,7 +309,8 @@ func (c *cursor) numeral(i int) (end int, whole bool) {
 }
 
 // number reads the number that begins here. Integers beyond 64 bits are floats,
-// as the languages that have no such integers take them.
+// as the languages that have no such integers take them; what is too large for a
+// float is infinite.
 func (c *cursor) number() (kind Kind, n uint64, float float64) {
 	start := c.pos
 	end, whole := c.numeral(start)
@@ -328,11 +337,7 @@ func (c *cursor) number() (kind Kind, n uint64, float float64) {
 			return KindInt, n - 1, 0
 		}
 	}
-	float, err := strconv.ParseFloat(string(text), 64)
-	if err != nil {
-		c.foreign(start, "a number beyond the range of floats")
-		return KindInvalid, 0, 0
-	}
+	float, _ = strconv.ParseFloat(string(text), 64) // it can only be out of range: then it is infinite
 	return KindFloat, 0, float
 }
 
@@ -385,6 +390,8 @@ value:
 			}
 			n++
 			continue value
+		case len(d)-i >= 4 && (string(d[i:i+4]) == "null" || string(d[i:i+4]) == "true"):
+			i += 4
 		default:
 			c.pos = i
 			i = c.constant(x)
@@ -446,6 +453,9 @@ func (c *cursor) skipKey(i int) int {
 	}
 	if i, _ = c.quoted(i); c.err != nil {
 		return i
+	}
+	if i < len(c.data) && c.data[i] == ':' {
+		return i + 1
 	}
 	return c.colon(i)
 }

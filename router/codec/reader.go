@@ -153,7 +153,9 @@ func (r *Reader) valueJSON() Kind {
 			return KindBytes
 		}
 	case KindInt, KindUint, KindFloat:
-		k, r.n, r.float = c.number()
+		if k, r.n, r.float = c.number(); k == KindFloat && math.IsInf(r.float, 0) {
+			c.foreign(at, "a number beyond the range of floats")
+		}
 	case KindBool:
 		r.truth = c.data[at] == 't'
 		c.constant(c.data[at])
