@@ -45,6 +45,13 @@ transports:
       ws: {type: websocket, auth: {ticket: {type: static, principals: {joe: {ticket: s3cret, role: frontend}}}}}
 `
 
+const crossbarConfig = `{"version": 2, "workers": [{"type": "router",
+	"realms": [{"name": "realm1", "roles": [{"name": "authenticator", "permissions": [
+		{"uri": "com.example.authenticate", "match": "exact", "allow": {"register": true}}]}]}],
+	"transports": [{"type": "web", "endpoint": {"type": "tcp", "port": 8080, "interface": "127.0.0.1"}, "paths": {
+		"ws": {"type": "websocket", "auth": {"ticket": {"type": "dynamic", "authenticator": "com.example.authenticate"}}}}}],
+	"components": [{"type": "class", "classname": "authenticator.AuthenticatorSession", "realm": "realm1", "role": "authenticator"}]}]}`
+
 const joinsAndBreaks = `router.join { realm = "realm1", authrole = "authenticator" }
 router.authenticator("com.example.authenticate", function(request)
   return request.nothing.there
@@ -94,6 +101,11 @@ func TestCommands(t *testing.T) {
 			files: map[string]string{"usher.yaml": staticConfig},
 			args:  []string{"check"},
 			out:   []string{`configuration: usher.yaml`, `scripts: none`},
+		},
+		"check: a Crossbar.io node file with scripts beside it": {
+			files: map[string]string{"node/config.json": crossbarConfig, "node/scripts/authenticator.lua": joinsAndBreaks},
+			args:  []string{"check", "--config", filepath.Join("node", "config.json")},
+			out:   []string{`Python class "authenticator.AuthenticatorSession" does not run in usher: write scripts/authenticator.lua`, `authenticator.lua: joins realm1 as authenticator\n  registers   com.example.authenticate`},
 		},
 		"check: no such configuration": {
 			args:   []string{"check", "--config", "nowhere.yaml"},

@@ -201,8 +201,9 @@ func (s *server) tryReload() ([]config.Change, error) {
 	}
 	// Where the scripts are is settled at start.
 	next.dir, next.fs = s.source.dir, s.source.fs
+	// Where nothing has changed the scripts go on as they are.
 	var prepared *scripting.Prepared
-	if s.host != nil {
+	if s.host != nil && len(config.Diff(s.source.config, next.config)) > 0 {
 		if prepared, err = s.host.Prepare(router.Policy(next.config), next.scripting(s.log)); err != nil {
 			return nil, fmt.Errorf("the scripts do not fit it: %w", err)
 		}

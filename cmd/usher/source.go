@@ -69,6 +69,9 @@ func (f sourceFlags) load() (*source, error) {
 		return nil, err
 	}
 	s.config, s.dir = c, c.Scripts.Directory
+	if beside := filepath.Join(filepath.Dir(s.file), defaultScripts); c.Crossbar && checkDirectory(beside) == nil {
+		s.dir = beside
+	}
 	if f.Scripts != "" {
 		s.dir = f.Scripts
 	}

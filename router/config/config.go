@@ -15,6 +15,7 @@ import (
 // immutable; it may be shared between goroutines.
 type Config struct {
 	File       string // as given to Load or Parse
+	Crossbar   bool   // it is a Crossbar.io node file, which cannot name a scripts directory
 	Realms     []Realm
 	Transports []Transport // at least one, with different endpoints
 	Scripts    Scripts

@@ -55,6 +55,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	v := value{r: r, n: root}
 	if root.kind == kindDict && root.has("workers") {
 		r.crossbar = true
+		c.Crossbar, c.Scripts.AllowJoin = true, true
 		r.crossbarNode(v, c)
 	} else {
 		r.usherFile(v, c)
