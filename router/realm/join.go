@@ -120,7 +120,7 @@ func (h *handshake) receive(name string, timeout time.Duration, take func(wamp.M
 		return
 	}
 	h.abort(wamp.ErrProtocolViolation,
-		fmt.Sprintf("received %s before the session was established, expected %s", messageName(m.Type()), name), transport.CloseProtocol)
+		fmt.Sprintf("received %s before the session was established, expected %s", m.Type(), name), transport.CloseProtocol)
 }
 
 // gone ends a connection whose client went away.

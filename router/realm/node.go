@@ -271,22 +271,3 @@ func poll(ctx context.Context, done func() bool) bool {
 	}
 	return true
 }
-
-// messageName is how the specification writes a message type.
-func messageName(t wamp.MessageType) string {
-	names := [...]string{
-		wamp.TypeHello: "HELLO", wamp.TypeWelcome: "WELCOME", wamp.TypeAbort: "ABORT",
-		wamp.TypeChallenge: "CHALLENGE", wamp.TypeAuthenticate: "AUTHENTICATE", wamp.TypeGoodbye: "GOODBYE",
-		wamp.TypeError: "ERROR", wamp.TypePublish: "PUBLISH", wamp.TypePublished: "PUBLISHED",
-		wamp.TypeSubscribe: "SUBSCRIBE", wamp.TypeSubscribed: "SUBSCRIBED",
-		wamp.TypeUnsubscribe: "UNSUBSCRIBE", wamp.TypeUnsubscribed: "UNSUBSCRIBED", wamp.TypeEvent: "EVENT",
-		wamp.TypeCall: "CALL", wamp.TypeCancel: "CANCEL", wamp.TypeResult: "RESULT",
-		wamp.TypeRegister: "REGISTER", wamp.TypeRegistered: "REGISTERED",
-		wamp.TypeUnregister: "UNREGISTER", wamp.TypeUnregistered: "UNREGISTERED",
-		wamp.TypeInvocation: "INVOCATION", wamp.TypeInterrupt: "INTERRUPT", wamp.TypeYield: "YIELD",
-	}
-	if int(t) < len(names) && names[t] != "" {
-		return names[t]
-	}
-	return fmt.Sprintf("message of type %d", t)
-}

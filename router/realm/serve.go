@@ -129,8 +129,8 @@ func (s *session) handle(w *work, m wamp.Message) *farewell {
 	b := &s.batch
 	switch m := m.(type) {
 	case *wamp.Call:
-		if !s.isNext(m.Request) {
-			return s.outOfSequence(m, m.Request)
+		if bye := s.checkNext(m.Request, m); bye != nil {
+			return bye
 		}
 		s.call(b, w, pending{caller: s, request: m.Request}, m)
 	case *wamp.Yield:
@@ -138,35 +138,35 @@ func (s *session) handle(w *work, m wamp.Message) *farewell {
 			return violation("%s", text)
 		}
 	case *wamp.Publish:
-		if !s.isNext(m.Request) {
-			return s.outOfSequence(m, m.Request)
+		if bye := s.checkNext(m.Request, m); bye != nil {
+			return bye
 		}
 		s.publish(b, w, m)
 	case *wamp.Error:
 		if m.RequestType != wamp.TypeInvocation {
-			return violation("received ERROR for %s, a client answers INVOCATION only", messageName(m.RequestType))
+			return violation("received ERROR for %s, a client answers INVOCATION only", m.RequestType)
 		}
 		if text := s.invocationFailed(b, w, m); text != "" {
 			return violation("%s", text)
 		}
 	case *wamp.Subscribe:
-		if !s.isNext(m.Request) {
-			return s.outOfSequence(m, m.Request)
+		if bye := s.checkNext(m.Request, m); bye != nil {
+			return bye
 		}
 		s.subscribe(b, w, m)
 	case *wamp.Unsubscribe:
-		if !s.isNext(m.Request) {
-			return s.outOfSequence(m, m.Request)
+		if bye := s.checkNext(m.Request, m); bye != nil {
+			return bye
 		}
 		s.unsubscribe(b, w, m)
 	case *wamp.Register:
-		if !s.isNext(m.Request) {
-			return s.outOfSequence(m, m.Request)
+		if bye := s.checkNext(m.Request, m); bye != nil {
+			return bye
 		}
 		s.register(b, w, m)
 	case *wamp.Unregister:
-		if !s.isNext(m.Request) {
-			return s.outOfSequence(m, m.Request)
+		if bye := s.checkNext(m.Request, m); bye != nil {
+			return bye
 		}
 		s.unregister(b, w, m)
 	case *wamp.Goodbye:
@@ -176,25 +176,22 @@ func (s *session) handle(w *work, m wamp.Message) *farewell {
 	case *wamp.Cancel:
 		return violation("received CANCEL, but call canceling is not announced by this router")
 	case *wamp.Hello, *wamp.Authenticate:
-		return violation("received %s after the session was established", messageName(m.Type()))
+		return violation("received %s after the session was established", m.Type())
 	default:
-		return violation("received %s, which only a router sends", messageName(m.Type()))
+		return violation("received %s, which only a router sends", m.Type())
 	}
 	return nil
 }
 
-// isNext checks the id of a request: session scope means 1, 2, 3 and so on over
-// all kinds of requests (specification: "IDs").
-func (s *session) isNext(request wamp.ID) bool {
-	if request != s.lastRequest%wamp.MaxID+1 {
-		return false
+// checkNext checks the id of a request: session scope means 1, 2, 3 and so on
+// over all kinds of requests (specification: "IDs").
+func (s *session) checkNext(request wamp.ID, m wamp.Message) *farewell {
+	next := s.lastRequest%wamp.MaxID + 1
+	if request != next {
+		return violation("request id %d of %s is out of sequence, expected %d", request, m.Type(), next)
 	}
-	s.lastRequest = request
-	return true
-}
-
-func (s *session) outOfSequence(m wamp.Message, got wamp.ID) *farewell {
-	return violation("request id %d of %s is out of sequence, expected %d", got, messageName(m.Type()), s.lastRequest%wamp.MaxID+1)
+	s.lastRequest = next
+	return nil
 }
 
 // goodbye answers a client's GOODBYE. Autobahn's clients take a session for

@@ -53,7 +53,7 @@ func (s *session) closeSlow(m wamp.MessageType) {
 	if s.isSlow.CompareAndSwap(false, true) {
 		s.node.slow.Add(1)
 		s.node.log.Warn("client is too slow, closing its connection",
-			s.logFields(slog.String("message", messageName(m)))...)
+			s.logFields(slog.String("message", m.String()))...)
 	}
 }
 
