@@ -53,18 +53,30 @@ func (r *realm) removeSubscriber(m *member, s *session) {
 	}
 }
 
-// removeAll takes everything of a session that has ended, and returns what it was
-// subscribed to.
-func (r *realm) removeAll(s *session) map[wamp.ID]*member {
+// removalStep is how much of a session that has ended goes under one hold of the
+// lock: others get it in between, however much there is.
+const removalStep = 64
+
+// removeSome takes up to removalStep of what a session has that has ended, and
+// reports whether that was all. What it was subscribed to is appended to left. It
+// looks anew each time: in between others may take from the session as well.
+func (r *realm) removeSome(s *session, left []*subscription) (_ []*subscription, isAll bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	n := 0
 	for _, reg := range s.registrations {
+		if n++; n > removalStep {
+			return left, false
+		}
 		r.removeRegistration(reg)
 	}
-	subscriptions := s.subscriptions
-	s.registrations, s.subscriptions = nil, nil
-	for _, m := range subscriptions {
+	for _, m := range s.subscriptions {
+		if n++; n > removalStep {
+			return left, false
+		}
+		left = append(left, m.subscription)
 		r.removeSubscriber(m, s)
 	}
-	return subscriptions
+	s.registrations, s.subscriptions = nil, nil
+	return left, true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
 
 	"usher/router/transport"
@@ -92,11 +93,7 @@ func (s *session) end(b *transport.Batch, why string) bool {
 		return false
 	}
 	s.rules.Store(s.node.noRules)
-	for _, m := range s.realm.removeAll(s) {
-		if s.conn != nil {
-			m.subscription.inFlight.wait() // no EVENT is behind a GOODBYE
-		}
-	}
+	s.removeAll()
 	w := s.node.works.get()
 	defer s.node.works.put(w)
 	for _, p := range s.invocations.close() {
@@ -111,6 +108,23 @@ func (s *session) end(b *transport.Batch, why string) bool {
 		s.node.log.Info("session left", s.logFields(slog.String("reason", why))...)
 	}
 	return true
+}
+
+// removeAll takes what the session has in its realm, which its rules let nobody
+// reach any more, a part at a time.
+func (s *session) removeAll() {
+	var left []*subscription
+	for isAll := false; !isAll; {
+		left, isAll = s.realm.removeSome(s, left[:0])
+		if s.conn != nil {
+			for _, sub := range left {
+				sub.inFlight.wait() // no EVENT is behind a GOODBYE
+			}
+		}
+		if !isAll {
+			runtime.Gosched() // or this goroutine had the lock again before those who wait wake up
+		}
+	}
 }
 
 // hasLeft reports whether the session has ended, or is about to.

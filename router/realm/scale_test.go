@@ -1,0 +1,123 @@
+package realm
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"usher/router/wamp"
+)
+
+// manyOf gives s so many registrations and subscriptions of one policy.
+func (w *world) manyOf(s *session, m wamp.Match, n int) {
+	w.t.Helper()
+	r := s.realm
+	for i := range n {
+		uri := fmt.Sprintf("com.example.many.%d", i)
+		if m == wamp.Wildcard {
+			uri = fmt.Sprintf("com.example..%d", i)
+		}
+		r.mu.Lock()
+		r.addRegistration(&registration{id: w.nextRegistration(), uri: uri, match: m, callee: s})
+		r.addSubscriber(s.newSubscription(uri, wamp.SubscribeOptions{Match: m}), s)
+		r.mu.Unlock()
+	}
+}
+
+// TestEndOfALargeSession lets others in while it takes what the session had: the
+// realm is found free with a part of it gone. At the end nothing is left, and
+// what it had can be had by others.
+func TestEndOfALargeSession(t *testing.T) {
+	n := 10_000
+	if testing.Short() {
+		n = 2_000
+	}
+	for _, m := range []wamp.Match{wamp.Exact, wamp.Prefix, wamp.Wildcard} {
+		t.Run(m.String(), func(t *testing.T) {
+			w := newWorld(t, scenario(), Limits{})
+			large, _ := w.member(wamp.JSON, "anyone")
+			other, conn := w.member(wamp.JSON, "anyone")
+			w.manyOf(large, m, n)
+
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				large.end(&large.batch, "dropped")
+			}()
+			isPartSeen := false
+			for running := true; running; runtime.Gosched() {
+				select {
+				case <-ended:
+					running = false
+				default:
+				}
+				large.realm.mu.Lock()
+				left := len(large.registrations) + len(large.subscriptions)
+				large.realm.mu.Unlock()
+				isPartSeen = isPartSeen || left > 0 && left < 2*n
+			}
+			if !isPartSeen {
+				t.Error("nobody else had the realm until all was gone")
+			}
+			if st := w.Stats(); st.Registrations != 0 || st.Subscriptions != 0 {
+				t.Errorf("left behind: %+v", st)
+			}
+			uri := "com.example.many.7"
+			if m == wamp.Wildcard {
+				uri = "com.example..7"
+			}
+			other.take(t, fmt.Sprintf(`[64,1,{"match":%q},%q]`, m, uri))
+			if got := string(conn.buffer); !matches(got, `[65,1,*]`) {
+				t.Errorf("got %s, want REGISTERED", got)
+			}
+		})
+	}
+}
+
+// TestPartOfAnEndedSession: while a part of what a session had is still there,
+// nothing is routed to it, and what others take from it is not taken twice.
+func TestPartOfAnEndedSession(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	large, largeConn := w.member(wamp.JSON, "anyone")
+	other, conn := w.member(wamp.JSON, "anyone")
+	const n = 4 * removalStep
+	w.manyOf(large, wamp.Exact, n)
+	r := large.realm
+
+	large.rules.Store(w.noRules)
+	left, isAll := r.removeSome(large, nil)
+	if isAll || len(large.registrations)+len(large.subscriptions) != 2*n-removalStep {
+		t.Fatalf("%d registrations and %d subscriptions left after one step", len(large.registrations), len(large.subscriptions))
+	}
+	request := 0
+	for i := range n {
+		uri := fmt.Sprintf("com.example.many.%d", i)
+		request++
+		other.take(t, fmt.Sprintf(`[48,%d,{},%q]`, request, uri))
+		if got := string(conn.buffer); !matches(got, `[8,48,*,{},"wamp.error.no_such_procedure",**]`) {
+			t.Fatalf("got %s", got)
+		}
+		request++
+		other.take(t, fmt.Sprintf(`[16,%d,{},%q]`, request, uri))
+	}
+	if len(largeConn.buffer) != 0 {
+		t.Errorf("the session that has ended was sent %s", largeConn.buffer)
+	}
+	for !isAll {
+		// Somebody else removes one in between, and another session has its place.
+		r.mu.Lock()
+		for _, reg := range large.registrations {
+			r.removeRegistration(reg)
+			r.addRegistration(&registration{id: w.nextRegistration(), uri: reg.uri, callee: other})
+			break
+		}
+		r.mu.Unlock()
+		left, isAll = r.removeSome(large, left)
+	}
+	if len(left) != n {
+		t.Errorf("%d subscriptions were removed, want %d", len(left), n)
+	}
+	if st := w.Stats(); len(other.registrations) == 0 || st.Registrations != len(other.registrations) || st.Subscriptions != 0 {
+		t.Errorf("%d registrations are the other session's, of %+v", len(other.registrations), st)
+	}
+}
