@@ -41,7 +41,12 @@ type Decoder struct {
 	unregister   wamp.Unregister
 	unregistered wamp.Unregistered
 	invocation   wamp.Invocation
+	interrupt    wamp.Interrupt
 	yield        wamp.Yield
+
+	options  options
+	messages uint64 // decoded so far
+	pptSeen  uint64 // messages when options.passthru was last begun
 }
 
 // Decode reads one whole message. An error is an *Error.
@@ -49,6 +54,7 @@ func (d *Decoder) Decode(f wamp.Format, data []byte) (wamp.Message, error) {
 	c := &d.c
 	c.reset(f, data)
 	d.typ = 0
+	d.messages++
 	if l, ok := c.openSeq(KindList, "a message"); ok {
 		if m := d.message(&l); c.err == nil {
 			return m, nil

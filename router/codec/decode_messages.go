@@ -14,10 +14,18 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 		*m = wamp.Call{}
 		m.Request = d.id(l, "CALL.Request")
 		d.dict(l, "CALL.Options", func(key string) bool {
-			if key != "disclose_me" {
-				return false
+			switch key {
+			case "disclose_me":
+				m.Options.DiscloseMe = d.flag(key)
+			case "receive_progress":
+				m.Options.ReceiveProgress = d.c.boolean(key)
+			case "progress":
+				m.Options.Progress = d.c.boolean(key)
+			case "timeout":
+				m.Options.Timeout = d.milliseconds(key)
+			default:
+				return d.passthru(key, &m.Options.Passthru)
 			}
-			m.Options.DiscloseMe = d.flag(key)
 			return true
 		})
 		m.Procedure = d.uri(l, "CALL.Procedure")
@@ -27,7 +35,13 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 		m := &d.yield
 		*m = wamp.Yield{}
 		m.Request = d.id(l, "YIELD.Request")
-		d.dict(l, "YIELD.Options", nil)
+		d.dict(l, "YIELD.Options", func(key string) bool {
+			if key != "progress" {
+				return d.passthru(key, &m.Passthru)
+			}
+			m.Progress = d.c.boolean(key)
+			return true
+		})
 		d.payload(l, &m.Payload)
 		return m
 	case wamp.TypePublish:
@@ -42,8 +56,10 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 				m.Options.ExcludeMe = d.flag(key)
 			case "disclose_me":
 				m.Options.DiscloseMe = d.flag(key)
+			case "retain":
+				m.Options.Retain = d.c.boolean(key)
 			default:
-				return false
+				return d.audienceOption(key, &m.Options.Audience) || d.passthru(key, &m.Options.Passthru)
 			}
 			return true
 		})
@@ -65,8 +81,16 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 				m.Details.CallerAuthrole = d.text(key)
 			case "procedure":
 				m.Details.Procedure = d.text(key)
+			case "receive_progress":
+				m.Details.ReceiveProgress = d.c.boolean(key)
+			case "progress":
+				m.Details.Progress = d.c.boolean(key)
+			case "timeout":
+				m.Details.Timeout = d.milliseconds(key)
+			case "trustlevel":
+				m.Details.Trustlevel = d.trustlevel(key)
 			default:
-				return false
+				return d.passthru(key, &m.Details.Passthru)
 			}
 			return true
 		})
@@ -76,7 +100,13 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 		m := &d.result
 		*m = wamp.Result{}
 		m.Request = d.id(l, "RESULT.Request")
-		d.dict(l, "RESULT.Details", nil)
+		d.dict(l, "RESULT.Details", func(key string) bool {
+			if key != "progress" {
+				return d.passthru(key, &m.Passthru)
+			}
+			m.Progress = d.c.boolean(key)
+			return true
+		})
 		d.payload(l, &m.Payload)
 		return m
 	case wamp.TypeEvent:
@@ -94,8 +124,12 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 				m.Details.PublisherAuthrole = d.text(key)
 			case "topic":
 				m.Details.Topic = d.text(key)
+			case "retained":
+				m.Details.Retained = d.c.boolean(key)
+			case "trustlevel":
+				m.Details.Trustlevel = d.trustlevel(key)
 			default:
-				return false
+				return d.passthru(key, &m.Details.Passthru)
 			}
 			return true
 		})
@@ -106,7 +140,7 @@ func (d *Decoder) typed(l *seq) wamp.Message {
 		*m = wamp.Error{}
 		m.RequestType = d.requestType(l)
 		m.Request = d.id(l, "ERROR.Request")
-		d.dict(l, "ERROR.Details", nil)
+		d.dict(l, "ERROR.Details", func(key string) bool { return d.passthru(key, &m.Passthru) })
 		m.URI = d.uri(l, "ERROR.Error")
 		d.payload(l, &m.Payload)
 		return m
@@ -140,10 +174,14 @@ func (d *Decoder) request(l *seq) wamp.Message {
 		m := &d.subscribe
 		*m = wamp.Subscribe{Request: d.id(l, "SUBSCRIBE.Request")}
 		d.dict(l, "SUBSCRIBE.Options", func(key string) bool {
-			if key != "match" {
+			switch key {
+			case "match":
+				m.Options.Match = d.policy(key)
+			case "get_retained":
+				m.Options.GetRetained = d.c.boolean(key)
+			default:
 				return false
 			}
-			m.Options.Match = d.policy(key)
 			return true
 		})
 		m.Topic = d.uri(l, "SUBSCRIBE.Topic")
@@ -158,7 +196,12 @@ func (d *Decoder) request(l *seq) wamp.Message {
 		return m
 	case wamp.TypeUnsubscribed:
 		m := &d.unsubscribed
-		*m = wamp.Unsubscribed{Request: d.id(l, "UNSUBSCRIBED.Request")}
+		*m = wamp.Unsubscribed{Request: d.idOrNone(l, "UNSUBSCRIBED.Request")}
+		if m.Request == 0 {
+			d.dict(l, "UNSUBSCRIBED.Details", func(key string) bool {
+				return d.revoked(key, "subscription", &m.Subscription, &m.Reason)
+			})
+		}
 		return m
 	case wamp.TypeRegister:
 		m := &d.register
@@ -171,6 +214,12 @@ func (d *Decoder) request(l *seq) wamp.Message {
 				m.Options.Invoke = d.text(key)
 			case "disclose_caller":
 				m.Options.DiscloseCaller = d.flag(key)
+			case "concurrency":
+				m.Options.Concurrency = d.small(key)
+			case "force_reregister":
+				m.Options.ForceReregister = d.c.boolean(key)
+			case "forward_timeout":
+				m.Options.ForwardTimeout = d.c.boolean(key)
 			default:
 				return false
 			}
@@ -188,12 +237,38 @@ func (d *Decoder) request(l *seq) wamp.Message {
 		return m
 	case wamp.TypeUnregistered:
 		m := &d.unregistered
-		*m = wamp.Unregistered{Request: d.id(l, "UNREGISTERED.Request")}
+		*m = wamp.Unregistered{Request: d.idOrNone(l, "UNREGISTERED.Request")}
+		if m.Request == 0 {
+			d.dict(l, "UNREGISTERED.Details", func(key string) bool {
+				return d.revoked(key, "registration", &m.Registration, &m.Reason)
+			})
+		}
 		return m
 	case wamp.TypeCancel:
 		m := &d.cancel
 		*m = wamp.Cancel{Request: d.id(l, "CANCEL.Request")}
-		d.dict(l, "CANCEL.Options", nil)
+		d.dict(l, "CANCEL.Options", func(key string) bool {
+			if key != "mode" {
+				return false
+			}
+			m.Mode = d.text(key)
+			return true
+		})
+		return m
+	case wamp.TypeInterrupt:
+		m := &d.interrupt
+		*m = wamp.Interrupt{Request: d.id(l, "INTERRUPT.Request")}
+		d.dict(l, "INTERRUPT.Options", func(key string) bool {
+			switch key {
+			case "mode":
+				m.Mode = d.text(key)
+			case "reason":
+				m.Reason = d.text(key)
+			default:
+				return false
+			}
+			return true
+		})
 		return m
 	}
 	return d.session(l)

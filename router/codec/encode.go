@@ -203,7 +203,8 @@ func (e *encoder) message(m wamp.Message) {
 	case *wamp.Invocation:
 		d := &m.Details
 		e.begin(wamp.TypeInvocation, 4+size(&m.Payload), m.Request, m.Registration)
-		e.dict(count(d.Caller != 0, d.CallerAuthid != "", d.CallerAuthrole != "", d.Procedure != ""))
+		e.dict(count(d.Caller != 0, d.CallerAuthid != "", d.CallerAuthrole != "", d.Procedure != "",
+			d.ReceiveProgress, d.Progress, d.Timeout != 0, d.Trustlevel.Given) + passthruSize(d.Passthru))
 		if d.Caller != 0 {
 			e.key("caller")
 			e.id(d.Caller)
@@ -211,16 +212,22 @@ func (e *encoder) message(m wamp.Message) {
 		e.entry("caller_authid", d.CallerAuthid)
 		e.entry("caller_authrole", d.CallerAuthrole)
 		e.entry("procedure", d.Procedure)
+		e.truth("receive_progress", d.ReceiveProgress)
+		e.truth("progress", d.Progress)
+		e.number("timeout", d.Timeout)
+		e.trustlevel(d.Trustlevel)
+		e.passthru(d.Passthru)
 		e.close()
 		e.payload(&m.Payload)
 	case *wamp.Result:
 		e.begin(wamp.TypeResult, 3+size(&m.Payload), m.Request)
-		e.empty()
+		e.progress(m.Progress, m.Passthru)
 		e.payload(&m.Payload)
 	case *wamp.Event:
 		d := &m.Details
 		e.begin(wamp.TypeEvent, 4+size(&m.Payload), m.Subscription, m.Publication)
-		e.dict(count(d.Publisher != 0, d.PublisherAuthid != "", d.PublisherAuthrole != "", d.Topic != ""))
+		e.dict(count(d.Publisher != 0, d.PublisherAuthid != "", d.PublisherAuthrole != "", d.Topic != "",
+			d.Retained, d.Trustlevel.Given) + passthruSize(d.Passthru))
 		if d.Publisher != 0 {
 			e.key("publisher")
 			e.id(d.Publisher)
@@ -228,80 +235,50 @@ func (e *encoder) message(m wamp.Message) {
 		e.entry("publisher_authid", d.PublisherAuthid)
 		e.entry("publisher_authrole", d.PublisherAuthrole)
 		e.entry("topic", d.Topic)
+		e.truth("retained", d.Retained)
+		e.trustlevel(d.Trustlevel)
+		e.passthru(d.Passthru)
 		e.close()
 		e.payload(&m.Payload)
 	case *wamp.Error:
 		e.begin(wamp.TypeError, 5+size(&m.Payload))
 		e.uint(uint64(m.RequestType))
 		e.id(m.Request)
-		e.empty()
+		e.progress(false, m.Passthru)
 		e.str(m.URI)
 		e.payload(&m.Payload)
 	case *wamp.Call:
+		o := &m.Options
 		e.begin(wamp.TypeCall, 4+size(&m.Payload), m.Request)
-		e.dict(count(m.Options.DiscloseMe != wamp.Unset))
-		e.option("disclose_me", m.Options.DiscloseMe)
+		e.dict(count(o.DiscloseMe != wamp.Unset, o.ReceiveProgress, o.Progress, o.Timeout != 0) + passthruSize(o.Passthru))
+		e.option("disclose_me", o.DiscloseMe)
+		e.truth("receive_progress", o.ReceiveProgress)
+		e.truth("progress", o.Progress)
+		e.number("timeout", o.Timeout)
+		e.passthru(o.Passthru)
 		e.close()
 		e.str(m.Procedure)
 		e.payload(&m.Payload)
 	case *wamp.Yield:
 		e.begin(wamp.TypeYield, 3+size(&m.Payload), m.Request)
-		e.empty()
+		e.progress(m.Progress, m.Passthru)
 		e.payload(&m.Payload)
 	case *wamp.Publish:
 		o := &m.Options
 		e.begin(wamp.TypePublish, 4+size(&m.Payload), m.Request)
-		e.dict(count(o.Acknowledge, o.ExcludeMe != wamp.Unset, o.DiscloseMe != wamp.Unset))
-		if o.Acknowledge {
-			e.key("acknowledge")
-			e.bool(true)
-		}
+		e.dict(count(o.Acknowledge, o.ExcludeMe != wamp.Unset, o.DiscloseMe != wamp.Unset, o.Retain) +
+			audienceSize(o.Audience) + passthruSize(o.Passthru))
+		e.truth("acknowledge", o.Acknowledge)
 		e.option("exclude_me", o.ExcludeMe)
 		e.option("disclose_me", o.DiscloseMe)
+		e.truth("retain", o.Retain)
+		e.audience(o.Audience)
+		e.passthru(o.Passthru)
 		e.close()
 		e.str(m.Topic)
 		e.payload(&m.Payload)
-	case *wamp.Published:
-		e.ids(wamp.TypePublished, m.Request, m.Publication)
-	case *wamp.Subscribed:
-		e.ids(wamp.TypeSubscribed, m.Request, m.Subscription)
-	case *wamp.Unsubscribe:
-		e.ids(wamp.TypeUnsubscribe, m.Request, m.Subscription)
-	case *wamp.Unsubscribed:
-		e.ids(wamp.TypeUnsubscribed, m.Request)
-	case *wamp.Registered:
-		e.ids(wamp.TypeRegistered, m.Request, m.Registration)
-	case *wamp.Unregister:
-		e.ids(wamp.TypeUnregister, m.Request, m.Registration)
-	case *wamp.Unregistered:
-		e.ids(wamp.TypeUnregistered, m.Request)
-	case *wamp.Subscribe:
-		e.begin(wamp.TypeSubscribe, 4, m.Request)
-		e.dict(count(m.Options.Match != wamp.Exact))
-		if m.Options.Match != wamp.Exact {
-			e.entry("match", m.Options.Match.String())
-		}
-		e.close()
-		e.str(m.Topic)
-		e.close()
-	case *wamp.Register:
-		o := &m.Options
-		e.begin(wamp.TypeRegister, 4, m.Request)
-		e.dict(count(o.Match != wamp.Exact, o.Invoke != "", o.DiscloseCaller != wamp.Unset))
-		if o.Match != wamp.Exact {
-			e.entry("match", o.Match.String())
-		}
-		e.entry("invoke", o.Invoke)
-		e.option("disclose_caller", o.DiscloseCaller)
-		e.close()
-		e.str(m.Procedure)
-		e.close()
-	case *wamp.Cancel:
-		e.begin(wamp.TypeCancel, 3, m.Request)
-		e.empty()
-		e.close()
 	default:
-		e.sessionMessage(m)
+		e.request(m)
 	}
 }
 

@@ -84,8 +84,12 @@ func (f Features) Name() string {
 	return ""
 }
 
-// ParseFeature is the inverse of Name: 0 for a name that usher does not know.
+// ParseFeature is the inverse of Name: 0 for a name that usher does not know. It
+// also takes the other spelling of call canceling that the specification has.
 func ParseFeature(name string) Features {
+	if name == "call_cancelling" {
+		return FeatureCallCanceling
+	}
 	for f := FeatureCallerIdentification; f <= FeatureCallReroute; f <<= 1 {
 		if f.Name() == name {
 			return f
@@ -93,6 +97,9 @@ func ParseFeature(name string) Features {
 	}
 	return 0
 }
+
+// Has reports whether the peer has the role and announced all of f for it.
+func (r RoleFeatures) Has(f Features) bool { return r.Present && r.Features&f == f }
 
 // RoleFeatures is a role as announced in HELLO or WELCOME. The zero value means
 // that the peer does not have the role.

@@ -101,10 +101,33 @@ type (
 	Error struct {
 		RequestType MessageType
 		Request     ID
+		Passthru    *Passthru
 		URI         string
 		Payload     Payload
 	}
 )
+
+// Passthru describes a payload that only its receiver can read, such as one that
+// is encrypted from end to end (specification: "Payload Passthru Mode"). Where it
+// is present, Scheme is not empty. A decoded one is borrowed like a Payload.
+type Passthru struct{ Scheme, Serializer, Cipher, KeyID string }
+
+// Trustlevel is what the router's configuration says of a caller or publisher,
+// 0 being the lowest (specification: "Call Trust Levels", "Publication Trust
+// Levels"). The zero value is none.
+type Trustlevel struct {
+	Level int
+	Given bool
+}
+
+// Audience narrows who receives a publication (specification: "Subscriber
+// Black- and Whitelisting"). A nil list does not narrow anything. The lists of a
+// decoded one are borrowed like a Payload.
+type Audience struct {
+	Exclude, Eligible                 []ID
+	ExcludeAuthid, EligibleAuthid     []string
+	ExcludeAuthrole, EligibleAuthrole []string
+}
 
 // The publish-and-subscribe messages.
 type (
@@ -118,8 +141,11 @@ type (
 	// PublishOptions are PUBLISH.Options. ExcludeMe unset means true.
 	PublishOptions struct {
 		Acknowledge bool
+		Retain      bool
 		ExcludeMe   Bool
 		DiscloseMe  Bool
+		Audience    *Audience // nil: everybody
+		Passthru    *Passthru
 	}
 	// Published acknowledges a Publish.
 	Published struct{ Request, Publication ID }
@@ -130,13 +156,20 @@ type (
 		Topic   string
 	}
 	// SubscribeOptions are SUBSCRIBE.Options.
-	SubscribeOptions struct{ Match Match }
+	SubscribeOptions struct {
+		Match       Match
+		GetRetained bool
+	}
 	// Subscribed acknowledges a Subscribe.
 	Subscribed struct{ Request, Subscription ID }
 	// Unsubscribe ends a subscription.
 	Unsubscribe struct{ Request, Subscription ID }
-	// Unsubscribed acknowledges an Unsubscribe.
-	Unsubscribed struct{ Request ID }
+	// Unsubscribed acknowledges an Unsubscribe. Without a Request it says that the
+	// router has revoked Subscription, and perhaps why.
+	Unsubscribed struct {
+		Request, Subscription ID
+		Reason                string
+	}
 	// Event hands a publication to a subscriber.
 	Event struct {
 		Subscription, Publication ID
@@ -148,6 +181,9 @@ type (
 		Publisher                          ID
 		PublisherAuthid, PublisherAuthrole string
 		Topic                              string // for pattern subscriptions
+		Retained                           bool
+		Trustlevel                         Trustlevel
+		Passthru                           *Passthru
 	}
 )
 
@@ -161,11 +197,24 @@ type (
 		Payload   Payload
 	}
 	// CallOptions are CALL.Options.
-	CallOptions struct{ DiscloseMe Bool }
-	// Result is the final answer to a Call.
-	Result struct {
+	CallOptions struct {
+		DiscloseMe      Bool
+		ReceiveProgress bool
+		Progress        bool   // more of this call follows
+		Timeout         uint64 // milliseconds; 0: none
+		Passthru        *Passthru
+	}
+	// Cancel asks for a call's end. Mode is empty where the client leaves it open.
+	Cancel struct {
 		Request ID
-		Payload Payload
+		Mode    string
+	}
+	// Result answers a Call, finally unless Progress is set.
+	Result struct {
+		Request  ID
+		Progress bool
+		Passthru *Passthru
+		Payload  Payload
 	}
 	// Register offers a procedure or pattern.
 	Register struct {
@@ -173,20 +222,25 @@ type (
 		Options   RegisterOptions
 		Procedure string
 	}
-	// RegisterOptions are REGISTER.Options. Invoke is empty or "single" until
-	// shared registrations are announced; other values are kept so that they
-	// can be refused by name.
+	// RegisterOptions are REGISTER.Options. Invoke is as the client wrote it.
 	RegisterOptions struct {
-		Match          Match
-		Invoke         string
-		DiscloseCaller Bool
+		Match           Match
+		Invoke          string
+		Concurrency     int // calls without an answer that the callee takes at a time; 0: any number
+		DiscloseCaller  Bool
+		ForceReregister bool
+		ForwardTimeout  bool
 	}
 	// Registered acknowledges a Register.
 	Registered struct{ Request, Registration ID }
 	// Unregister takes a procedure back.
 	Unregister struct{ Request, Registration ID }
-	// Unregistered acknowledges an Unregister.
-	Unregistered struct{ Request ID }
+	// Unregistered acknowledges an Unregister. Without a Request it says that the
+	// router has revoked Registration, and perhaps why.
+	Unregistered struct {
+		Request, Registration ID
+		Reason                string
+	}
 	// Invocation hands a call to the callee.
 	Invocation struct {
 		Request, Registration ID
@@ -198,15 +252,41 @@ type (
 		Caller                       ID
 		CallerAuthid, CallerAuthrole string
 		Procedure                    string // for pattern registrations
+		ReceiveProgress              bool
+		Progress                     bool   // more of this call follows
+		Timeout                      uint64 // milliseconds; 0: none
+		Trustlevel                   Trustlevel
+		Passthru                     *Passthru
 	}
-	// Yield is the callee's result.
+	// Yield is the callee's result, the final one unless Progress is set.
 	Yield struct {
-		Request ID
-		Payload Payload
+		Request  ID
+		Progress bool
+		Passthru *Passthru
+		Payload  Payload
 	}
-	// Cancel asks for a call's end. It is decoded so that it can be refused by
-	// name: call canceling is not announced.
-	Cancel struct{ Request ID }
+	// Interrupt asks the callee to end an invocation.
+	Interrupt struct {
+		Request      ID
+		Mode, Reason string
+	}
+)
+
+// The modes of CANCEL and INTERRUPT (specification: "Call Canceling").
+const (
+	CancelSkip       = "skip"
+	CancelKill       = "kill"
+	CancelKillNoWait = "killnowait"
+)
+
+// The invocation policies of shared registrations (specification: "Shared
+// Registration").
+const (
+	InvokeSingle     = "single"
+	InvokeRoundRobin = "roundrobin"
+	InvokeRandom     = "random"
+	InvokeFirst      = "first"
+	InvokeLast       = "last"
 )
 
 // Type implements Message for each type.
@@ -232,6 +312,7 @@ func (*Registered) Type() MessageType   { return TypeRegistered }
 func (*Unregister) Type() MessageType   { return TypeUnregister }
 func (*Unregistered) Type() MessageType { return TypeUnregistered }
 func (*Invocation) Type() MessageType   { return TypeInvocation }
+func (*Interrupt) Type() MessageType    { return TypeInterrupt }
 func (*Yield) Type() MessageType        { return TypeYield }
 
 // String returns the name that the specification has for the type.

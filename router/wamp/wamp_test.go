@@ -116,7 +116,7 @@ func TestFeatures(t *testing.T) {
 	}
 	for name, want := range map[string]wamp.Features{
 		"caller_identification": wamp.FeatureCallerIdentification, "publisher_exclusion": wamp.FeaturePublisherExclusion,
-		"session_meta_api": wamp.FeatureSessionMetaAPI, "": 0, "Call_timeout": 0, "unknown": 0,
+		"session_meta_api": wamp.FeatureSessionMetaAPI, "call_cancelling": wamp.FeatureCallCanceling, "": 0, "Call_timeout": 0, "unknown": 0,
 	} {
 		if got := wamp.ParseFeature(name); got != want {
 			t.Errorf("ParseFeature(%q) = %b, want %b", name, got, want)

@@ -1,0 +1,147 @@
+package codec
+
+import (
+	"math"
+
+	"usher/router/wamp"
+)
+
+// options is the memory of those options that few messages have.
+type options struct {
+	passthru wamp.Passthru
+	audience wamp.Audience
+}
+
+// passthru reads an entry of a payload that is passed through, and reports
+// whether it is one. Without a scheme nothing is passed through.
+func (d *Decoder) passthru(key string, to **wamp.Passthru) bool {
+	p := &d.options.passthru
+	var field *string
+	switch key {
+	case "ppt_scheme":
+		field = &p.Scheme
+	case "ppt_serializer":
+		field = &p.Serializer
+	case "ppt_cipher":
+		field = &p.Cipher
+	case "ppt_keyid":
+		field = &p.KeyID
+	default:
+		return false
+	}
+	if d.pptSeen != d.messages {
+		d.pptSeen, *p = d.messages, wamp.Passthru{}
+	}
+	*field = d.text(key)
+	if p.Scheme != "" {
+		*to = p
+	}
+	return true
+}
+
+// audienceOption reads an entry that narrows who receives a publication, and
+// reports whether it is one.
+func (d *Decoder) audienceOption(key string, to **wamp.Audience) bool {
+	a := &d.options.audience
+	if *to == nil && isAudience(key) {
+		*a = wamp.Audience{}
+		*to = a
+	}
+	switch key {
+	case "exclude":
+		a.Exclude = d.ids(key)
+	case "eligible":
+		a.Eligible = d.ids(key)
+	case "exclude_authid":
+		a.ExcludeAuthid = d.texts(key)
+	case "eligible_authid":
+		a.EligibleAuthid = d.texts(key)
+	case "exclude_authrole":
+		a.ExcludeAuthrole = d.texts(key)
+	case "eligible_authrole":
+		a.EligibleAuthrole = d.texts(key)
+	default:
+		return false
+	}
+	return true
+}
+
+func isAudience(key string) bool {
+	switch key {
+	case "exclude", "eligible", "exclude_authid", "eligible_authid", "exclude_authrole", "eligible_authrole":
+		return true
+	}
+	return false
+}
+
+// ids reads a list of ids of a dict. An empty one is not nil.
+func (d *Decoder) ids(key string) []wamp.ID {
+	c := &d.c
+	all := []wamp.ID{}
+	s, ok := c.openSeq(KindList, key)
+	for ok && c.more(&s) {
+		all = append(all, c.id(key+"[]"))
+	}
+	return all
+}
+
+// texts reads a list of strings of a dict. An empty one is not nil.
+func (d *Decoder) texts(key string) []string {
+	c := &d.c
+	all := []string{}
+	s, ok := c.openSeq(KindList, key)
+	for ok && c.more(&s) {
+		all = append(all, d.text(key+"[]"))
+	}
+	return all
+}
+
+// milliseconds reads a time of a dict.
+func (d *Decoder) milliseconds(key string) uint64 {
+	at := d.c.pos
+	n := d.c.integer(key)
+	if n > uint64(wamp.MaxID) {
+		d.c.fail(at, "%s must be a number of milliseconds", d.c.name(key))
+	}
+	return n
+}
+
+// small reads a number of a dict that fits an int on every machine.
+func (d *Decoder) small(key string) int {
+	at := d.c.pos
+	n := d.c.integer(key)
+	if n > math.MaxInt32 {
+		d.c.fail(at, "%s must be an integer from 0 to 2^31-1", d.c.name(key))
+		return 0
+	}
+	return int(n)
+}
+
+func (d *Decoder) trustlevel(key string) wamp.Trustlevel {
+	return wamp.Trustlevel{Level: d.small(key), Given: true}
+}
+
+// idOrNone reads the request id of a message that the router also sends unasked,
+// with 0 then.
+func (d *Decoder) idOrNone(l *seq, what string) wamp.ID {
+	d.element(l, what)
+	at := d.c.pos
+	n := d.c.integer(what)
+	if n > uint64(wamp.MaxID) {
+		d.c.fail(at, "%s must be an id from 1 to 2^53, or 0", what)
+	}
+	return wamp.ID(n)
+}
+
+// revoked reads what the router took back, and why.
+func (d *Decoder) revoked(key, name string, id *wamp.ID, reason *string) bool {
+	switch key {
+	case name:
+		*id = d.c.id(key)
+	case "reason":
+		*reason = d.text(key)
+	default:
+		return false
+	}
+	return true
+}
