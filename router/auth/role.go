@@ -44,4 +44,10 @@ type Rule struct {
 type Role struct {
 	Name  string
 	Rules []Rule
+	// Trustlevel is what callees and subscribers learn of the role's calls and
+	// publications. The zero value tells them nothing.
+	Trustlevel wamp.Trustlevel
+	// DenyDiscloseMe refuses calls and publications that ask for disclose_me. What
+	// a rule or a registration discloses is disclosed all the same.
+	DenyDiscloseMe bool
 }

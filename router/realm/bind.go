@@ -1,6 +1,8 @@
 package realm
 
 import (
+	"time"
+
 	"usher/router/auth"
 	"usher/router/wamp"
 )
@@ -34,6 +36,7 @@ type SubscriptionBinding struct {
 func (l *Local) Bind(b Bindings, commit func()) error {
 	s := l.session
 	r := s.realm
+	defer r.flushMeta(nil)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e := s.mayBind(b); e != nil {
@@ -126,9 +129,9 @@ func (s *session) newRegistrationOf(b Binding, keep map[place]*registration) *re
 		authenticator:  b.Authenticator,
 	}
 	if old := keep[place{b.URI, b.Options.Match}]; old != nil {
-		reg.id = old.id
+		reg.id, reg.created = old.id, old.created
 	} else {
-		reg.id = s.node.nextRegistration()
+		reg.id, reg.created = s.node.nextRegistration(), time.Now()
 	}
 	return reg
 }

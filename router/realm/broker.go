@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"usher/router/auth"
 	"usher/router/transport"
@@ -15,6 +16,7 @@ import (
 // subscribe answers SUBSCRIBE.
 func (s *session) subscribe(b *transport.Batch, w *work, m *wamp.Subscribe) {
 	r := s.realm
+	defer r.flushMeta(b)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e := s.maySubscribe(m.Topic, m.Options.Match); e != nil {
@@ -68,7 +70,7 @@ func (g *gate) pass() {
 }
 
 func (s *session) newSubscription(uri string, o wamp.SubscribeOptions) *subscription {
-	return &subscription{id: s.node.nextSubscription(), uri: uri, match: o.Match}
+	return &subscription{id: s.node.nextSubscription(), uri: uri, match: o.Match, created: time.Now()}
 }
 
 // maySubscribe says why s may not subscribe to a topic, or nil.
@@ -99,6 +101,7 @@ func (s *session) unsubscribe(b *transport.Batch, w *work, m *wamp.Unsubscribe) 
 	}
 	member.subscription.inFlight.wait()
 	s.send(b, &wamp.Unsubscribed{Request: m.Request})
+	r.flushMeta(b)
 }
 
 // publish handles a client's PUBLISH: only an acknowledged one is answered.

@@ -2,6 +2,7 @@ package realm
 
 import (
 	"errors"
+	"time"
 
 	"usher/router/auth"
 	"usher/router/codec"
@@ -15,6 +16,7 @@ type registration struct {
 	id             wamp.ID
 	uri            string
 	match          wamp.Match
+	created        time.Time
 	discloseCaller bool
 	callee         *session
 	authenticator  auth.Authenticator // of a Local, that the router asks directly
@@ -30,6 +32,7 @@ func (r *registration) mayServe(procedure string) bool {
 // register answers REGISTER.
 func (s *session) register(b *transport.Batch, w *work, m *wamp.Register) {
 	r := s.realm
+	defer r.flushMeta(b)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e := s.mayRegister(m.Procedure, m.Options); e != nil {
@@ -49,6 +52,7 @@ func (s *session) register(b *transport.Batch, w *work, m *wamp.Register) {
 		id:             s.node.nextRegistration(),
 		uri:            m.Procedure,
 		match:          m.Options.Match,
+		created:        time.Now(),
 		discloseCaller: m.Options.DiscloseCaller.Or(false),
 		callee:         s,
 	}
@@ -119,6 +123,7 @@ func (s *session) unregister(b *transport.Batch, w *work, m *wamp.Unregister) {
 		return
 	}
 	s.send(b, &wamp.Unregistered{Request: m.Request})
+	r.flushMeta(b)
 }
 
 // call routes a CALL. o says who gets the answer; it is answered exactly once,
@@ -127,6 +132,10 @@ func (s *session) call(b *transport.Batch, w *work, o pending, m *wamp.Call) (ca
 	reg, disclose, e := s.route(m)
 	if e != nil {
 		o.fail(b, w, e)
+		return nil, 0
+	}
+	if reg == nil {
+		s.callMeta(b, w, o, metaProcedureNamed(m.Procedure), m)
 		return nil, 0
 	}
 	w.invocation = wamp.Invocation{Registration: reg.id, Payload: m.Payload}
@@ -139,7 +148,8 @@ func (s *session) call(b *transport.Batch, w *work, o pending, m *wamp.Call) (ca
 	return reg.callee, reg.invoke(b, w, o)
 }
 
-// route finds the registration that s may call.
+// route finds the registration that s may call; nil: the procedure is one of the
+// router's own.
 func (s *session) route(m *wamp.Call) (reg *registration, disclose bool, e *ErrorReply) {
 	d := s.rules.Load().decide(m.Procedure)
 	switch {
@@ -149,6 +159,9 @@ func (s *session) route(m *wamp.Call) (reg *registration, disclose bool, e *Erro
 		return nil, false, invalidURI("procedure", m.Procedure, wamp.Exact)
 	case !d.allows(auth.Call):
 		return nil, false, s.notAuthorized("call procedure", m.Procedure)
+	}
+	if d.isReserved && metaProcedureNamed(m.Procedure) != nil {
+		return nil, false, nil
 	}
 	reg, _, ok := s.realm.registrations.Best(m.Procedure)
 	if d.isAuthenticator || ok && reg.authenticator != nil {

@@ -59,7 +59,7 @@ func TestCallErrors(t *testing.T) {
 			{`[48,%d,{},"com..nobody"]`, "48", "wamp.error.invalid_uri", `procedure \"com..nobody\" is not a valid URI`},
 			{`[48,%d,{},"com.example.no body"]`, "48", "wamp.error.invalid_uri", `procedure \"com.example.no body\" is not a valid URI`},
 			{`[48,%d,{},""]`, "48", "wamp.error.invalid_uri", `procedure \"\" is not a valid URI`},
-			{`[48,%d,{},"wamp.session.count"]`, "48", "wamp.error.no_such_procedure", `no callee is registered for procedure \"wamp.session.count\"`},
+			{`[48,%d,{},"wamp.session.no_such"]`, "48", "wamp.error.no_such_procedure", `no callee is registered for procedure \"wamp.session.no_such\"`},
 			{`[64,%d,{},"com.example.taken"]`, "64", "wamp.error.procedure_already_exists", `procedure \"com.example.taken\" is already registered with match \"exact\"`},
 			{`[64,%d,{},"com.example.#"]`, "64", "wamp.error.invalid_uri", `procedure \"com.example.#\" is not a valid URI`},
 			{`[64,%d,{},"com..example"]`, "64", "wamp.error.invalid_uri", `procedure \"com..example\" is not a valid URI`},

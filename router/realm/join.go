@@ -57,7 +57,7 @@ func (h *handshake) run() *session {
 	if accepted == nil {
 		return nil
 	}
-	return h.welcome(accepted)
+	return h.welcome(hello, accepted)
 }
 
 // hello waits for the first message; nil means that the connection has ended.
@@ -143,9 +143,14 @@ func (h *handshake) sendAbort(uri, text string, reason transport.CloseReason) {
 
 // welcome admits the client. WELCOME is queued before anybody can find the
 // session, so that nothing is ahead of it.
-func (h *handshake) welcome(a *auth.Accepted) *session {
+func (h *handshake) welcome(hello *wamp.Hello, a *auth.Accepted) *session {
 	n := h.node
-	s := &session{id: h.id, node: n, authid: a.Authid, authrole: a.Role, conn: h.conn}
+	s := &session{
+		id: h.id, node: n, authid: a.Authid, authrole: a.Role, conn: h.conn,
+		authmethod: a.Method, authprovider: a.Provider,
+		peer: h.transport.Peer, protocol: h.transport.Protocol,
+		roles: hello.Roles,
+	}
 	h.conn.SetReadDeadline(time.Time{})
 	err := h.conn.Send(&h.batch, &wamp.Welcome{
 		Session:      s.id,
@@ -169,6 +174,7 @@ func (h *handshake) welcome(a *auth.Accepted) *session {
 		return nil
 	}
 	h.id = 0 // it is the session's from now on
+	s.joined(&h.batch)
 	if n.informs() {
 		n.log.Info("session joined", s.logFields(
 			slog.String("authmethod", a.Method),

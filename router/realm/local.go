@@ -44,7 +44,11 @@ func (n *Node) Join(o LocalOptions, h LocalHandler) (*Local, error) {
 	if o.Authid == "" {
 		o.Authid = rand.Text()
 	}
-	s := &session{id: n.reserve(), node: n, authid: o.Authid, authrole: o.Authrole}
+	s := &session{
+		id: n.reserve(), node: n, authid: o.Authid, authrole: o.Authrole,
+		authmethod: "trusted", authprovider: "internal", peer: "local", protocol: "local",
+		roles: localRoles(),
+	}
 	l := &Local{session: s, handler: h}
 	s.local = l
 	if e := n.enter(s, o.Realm); e != nil {
@@ -52,7 +56,14 @@ func (n *Node) Join(o LocalOptions, h LocalHandler) (*Local, error) {
 		return nil, e
 	}
 	n.log.Info("session joined", s.logFields(slog.String("peer", "local"))...)
+	s.joined(nil)
 	return l, nil
+}
+
+// localRoles are those of a session inside the process, which can do everything.
+func localRoles() wamp.Roles {
+	all := wamp.RoleFeatures{Present: true, Features: ^wamp.Features(0)}
+	return wamp.Roles{Caller: all, Callee: all, Publisher: all, Subscriber: all}
 }
 
 // Session is the session id.

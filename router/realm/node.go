@@ -48,7 +48,7 @@ func NewNode(p *Policy, limits Limits, agent string, log *slog.Logger) *Node {
 		limits:   limits.withDefaults(),
 		agent:    agent,
 		log:      log,
-		noRules:  newRules(&auth.Role{}, nil),
+		noRules:  newRules(&auth.Role{}, new(Settings), nil),
 		realms:   make(map[string]*realm),
 		sessions: make(map[wamp.ID]*session),
 	}
@@ -104,7 +104,7 @@ func (n *Node) Apply(p *Policy) {
 	n.snapshot.Store(next)
 	for name := range next.realms {
 		if n.realms[name] == nil {
-			n.realms[name] = &realm{name: name}
+			n.realms[name] = &realm{name: name, node: n}
 		}
 	}
 	for name := range n.realms {

@@ -54,7 +54,7 @@ func TestMostSpecificRuleCounts(t *testing.T) {
 		{URI: "com..x", Match: wamp.Wildcard, Allow: auth.Register},
 		{URI: "org..x", Match: wamp.Wildcard, Allow: auth.Register, DiscloseCaller: true},
 		{URI: "org.a.", Match: wamp.Wildcard, Allow: auth.Call},
-	}}, nil)
+	}}, new(Settings), nil)
 	for _, test := range []struct {
 		uri  string
 		want decision
@@ -85,7 +85,7 @@ func TestPatternsAreJudgedAsAWhole(t *testing.T) {
 		{URI: "com.open.shut.", Match: wamp.Prefix},
 		{URI: "org..events", Match: wamp.Wildcard, Allow: auth.Subscribe},
 		{URI: "org.shut.", Match: wamp.Wildcard},
-	}}, nil)
+	}}, new(Settings), nil)
 	for _, test := range []struct {
 		uri   string
 		match wamp.Match
@@ -119,7 +119,7 @@ func TestPatternsAreJudgedAsAWhole(t *testing.T) {
 
 // TestEmptyPrefixRuleAllowsEveryPattern: it is how a configuration says "all".
 func TestEmptyPrefixRuleAllowsEveryPattern(t *testing.T) {
-	r := newRules(&auth.Role{Rules: []auth.Rule{{URI: "", Match: wamp.Prefix, Allow: all}}}, nil)
+	r := newRules(&auth.Role{Rules: []auth.Rule{{URI: "", Match: wamp.Prefix, Allow: all}}}, new(Settings), nil)
 	for uri, m := range map[string]wamp.Match{"com.example": wamp.Exact, "": wamp.Prefix, "com.": wamp.Prefix, "..": wamp.Wildcard, "com..x": wamp.Wildcard} {
 		if !r.decidePattern(uri, m).allows(auth.Register) {
 			t.Errorf("%q as %s is denied", uri, m)
@@ -132,7 +132,7 @@ func TestEmptyPrefixRuleAllowsEveryPattern(t *testing.T) {
 func TestPermissionCacheIsBounded(t *testing.T) {
 	r := newRules(&auth.Role{Rules: []auth.Rule{
 		{URI: "com.even", Match: wamp.Prefix, Allow: auth.Call},
-	}}, nil)
+	}}, new(Settings), nil)
 	for range 2 {
 		for i := range 20 * cacheSize {
 			uri := fmt.Sprintf("com.odd%d", i)
@@ -170,7 +170,7 @@ func TestDenials(t *testing.T) {
 		}
 		// Not acknowledged: nobody is told, and nobody hears it.
 		listener := w.join(f, "anyone")
-		listener.subscribe("", `{"match":"prefix"}`)
+		listener.subscribe("com.", `{"match":"prefix"}`)
 		c.send(fmt.Sprintf(`[16,%d,{},"com.example.topic2"]`, c.next()))
 		c.expectNothing()
 		listener.expectNothing()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"usher/router/auth"
+	"usher/router/wamp"
 )
 
 // Policy says which realms there are and what their roles may do. It is
@@ -18,8 +19,36 @@ type Policy struct {
 
 // RealmPolicy is one realm's part of a Policy.
 type RealmPolicy struct {
-	Name  string
-	Roles map[string]*auth.Role
+	Name     string
+	Roles    map[string]*auth.Role
+	Settings Settings
+}
+
+// Settings are what a realm does beyond routing. The zero value is the default
+// of each field.
+type Settings struct {
+	// CallTimeout is for calls that ask for none; zero: they wait as long as they like.
+	CallTimeout time.Duration
+	// MaxCallTimeout bounds what a call may ask for; zero: nothing does.
+	MaxCallTimeout time.Duration
+	// History says of which topics events are kept. Of several rules that match a
+	// subscription exactly, by URI and policy, there is only one.
+	History []HistoryRule
+	// HistoryBytes bounds what all history of the realm takes; zero: 64 MiB.
+	HistoryBytes int
+	// RetainedEvents and RetainedBytes bound what is kept of retained events; zero:
+	// 10,000 and 64 MiB.
+	RetainedEvents, RetainedBytes int
+	// ModifyDetails offers wamp.session.modify_details.
+	ModifyDetails bool
+}
+
+// HistoryRule keeps the events of one topic or pattern.
+type HistoryRule struct {
+	URI    string
+	Match  wamp.Match
+	Events int           // at most so many are kept; zero: 1,000
+	Age    time.Duration // those that are older go; zero: at any age
 }
 
 var _ auth.Realms = (*Policy)(nil)

@@ -11,6 +11,8 @@ import (
 // policy drops lives on until its last session has left.
 type realm struct {
 	name string
+	node *Node
+	meta metaEvents
 
 	// mu serializes changes of the indexes, and guards the sessions' own maps of
 	// registrations and subscriptions. Routing does not take it.
@@ -26,11 +28,13 @@ func (r *realm) addRegistration(reg *registration) {
 	}
 	s.registrations[reg.id] = reg
 	r.registrations.Put(reg.match, reg.uri, reg)
+	r.noteRegistered(s, reg, true)
 }
 
 func (r *realm) removeRegistration(reg *registration) {
 	delete(reg.callee.registrations, reg.id)
 	r.registrations.Delete(reg.match, reg.uri)
+	r.noteUnregistered(reg.callee, reg, true)
 }
 
 func (r *realm) addSubscriber(sub *subscription, s *session) {
@@ -42,15 +46,18 @@ func (r *realm) addSubscriber(sub *subscription, s *session) {
 	if isNew {
 		r.subscriptions.Put(sub.match, sub.uri, sub)
 	}
+	r.noteSubscribed(s, sub, isNew)
 }
 
 // removeSubscriber forgets a subscription with its last subscriber.
 func (r *realm) removeSubscriber(m *member, s *session) {
 	sub := m.subscription
 	delete(s.subscriptions, sub.id)
-	if !sub.remove(m) {
+	isGone := !sub.remove(m)
+	if isGone {
 		r.subscriptions.Delete(sub.match, sub.uri)
 	}
+	r.noteUnsubscribed(s, sub, isGone)
 }
 
 // removalStep is how much of a session that has ended goes under one hold of the

@@ -21,7 +21,7 @@ func newSnapshot(p *Policy) *snapshot {
 	for name, r := range p.Realms {
 		roles := make(map[string]*rules, len(r.Roles))
 		for roleName, role := range r.Roles {
-			roles[roleName] = newRules(role, p.Authenticators)
+			roles[roleName] = newRules(role, &r.Settings, p.Authenticators)
 		}
 		s.realms[name] = roles
 	}
@@ -39,6 +39,8 @@ const cacheSize = 1024
 
 // rules are one role's permissions in one snapshot.
 type rules struct {
+	role           *auth.Role
+	settings       *Settings // of the realm
 	index          match.Index[*auth.Rule]
 	wildcards      []*auth.Rule
 	authenticators map[string]bool // Policy.Authenticators
@@ -62,8 +64,8 @@ type decision struct {
 
 func (d *decision) allows(a auth.Action) bool { return d.allow&a != 0 }
 
-func newRules(role *auth.Role, authenticators map[string]bool) *rules {
-	r := &rules{authenticators: authenticators, seed: maphash.MakeSeed()}
+func newRules(role *auth.Role, settings *Settings, authenticators map[string]bool) *rules {
+	r := &rules{role: role, settings: settings, authenticators: authenticators, seed: maphash.MakeSeed()}
 	for i := range role.Rules {
 		rule := &role.Rules[i]
 		r.index.Put(rule.Match, rule.URI, rule)

@@ -22,6 +22,10 @@ type session struct {
 	conn     transport.Conn // nil: a Local
 	local    *Local         // nil: a client
 
+	authmethod, authprovider string
+	peer, protocol           string     // of the connection, as authenticators see it
+	roles                    wamp.Roles // that the client announced; a Local has all features
+
 	rules  atomic.Pointer[rules] // of its role; Apply replaces them
 	isSlow atomic.Bool           // it was closed for not reading, and that was logged
 
@@ -94,6 +98,8 @@ func (s *session) end(b *transport.Batch, why string) bool {
 	}
 	s.rules.Store(s.node.noRules)
 	s.removeAll()
+	s.realm.flushMeta(b)
+	s.left(b)
 	w := s.node.works.get()
 	defer s.node.works.put(w)
 	for _, p := range s.invocations.close() {

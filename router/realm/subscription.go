@@ -2,6 +2,7 @@ package realm
 
 import (
 	"sync/atomic"
+	"time"
 
 	"usher/router/wamp"
 )
@@ -11,6 +12,7 @@ type subscription struct {
 	id       wamp.ID
 	uri      string
 	match    wamp.Match
+	created  time.Time
 	inFlight inFlight
 
 	// list is read without a lock; the realm's mutex guards its changes. A reader
