@@ -193,6 +193,8 @@ func (r *registration) invoke(b *transport.Batch, w *work, o pending) wamp.ID {
 		o.fail(b, w, newError(wamp.ErrUnavailable, "session has %d calls without an answer, which is the limit", r.callee.node.limits.PendingCalls))
 	case errors.Is(err, errCalleeBusy), errors.Is(err, transport.ErrQueueFull):
 		o.fail(b, w, newError(wamp.ErrUnavailable, "callee of %q has too much to do", r.uri))
+	case errors.Is(err, transport.ErrTooLarge):
+		o.fail(b, w, newError(wamp.ErrPayloadSizeExceeded, "arguments cannot be passed on to the callee: %s", err))
 	case cannotEncode(err):
 		o.fail(b, w, newError(wamp.ErrInvalidArgument, "arguments cannot be passed on to the callee: %s", err))
 	case errors.Is(err, errUnregistered):
@@ -305,6 +307,8 @@ func (p *pending) succeed(b *transport.Batch, w *work, result wamp.Payload) {
 	case err == nil:
 	case errors.Is(err, transport.ErrQueueFull):
 		p.caller.closeSlow(wamp.TypeResult)
+	case errors.Is(err, transport.ErrTooLarge):
+		p.fail(b, w, newError(wamp.ErrPayloadSizeExceeded, "result cannot be passed on to the caller: %s", err))
 	case cannotEncode(err):
 		p.fail(b, w, newError(wamp.ErrInvalidArgument, "result cannot be passed on to the caller: %s", err))
 	}
@@ -329,11 +333,11 @@ func (p *pending) fail(b *transport.Batch, w *work, e *ErrorReply) {
 	}
 }
 
-// cannotEncode reports whether a message has no form in its receiver's format,
+// cannotEncode reports whether a message has no form that its receiver takes,
 // unlike one whose receiver is gone.
 func cannotEncode(err error) bool {
 	var e *codec.Error
-	return errors.Is(err, codec.ErrTranscode) || errors.As(err, &e)
+	return errors.Is(err, codec.ErrTranscode) || errors.As(err, &e) || errors.Is(err, transport.ErrTooLarge)
 }
 
 // format is the format that whoever waits for the answer understands.

@@ -163,6 +163,10 @@ func (h *handshake) welcome(hello *wamp.Hello, a *auth.Accepted) *session {
 		Agent:        n.agent,
 		Roles:        announced(),
 	})
+	if errors.Is(err, transport.ErrTooLarge) {
+		h.abort(wamp.ErrUnavailable, "WELCOME is too long: "+err.Error(), transport.CloseTooLarge)
+		return nil
+	}
 	if err != nil {
 		h.gone("cannot send WELCOME: " + err.Error())
 		return nil

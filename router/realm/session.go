@@ -47,8 +47,13 @@ type session struct {
 // send queues m for a client. Where it cannot be queued the connection ends: an
 // answer is never left out silently.
 func (s *session) send(b *transport.Batch, m wamp.Message) {
-	if err := s.conn.Send(b, m); errors.Is(err, transport.ErrQueueFull) {
+	switch err := s.conn.Send(b, m); {
+	case errors.Is(err, transport.ErrQueueFull):
 		s.closeSlow(m.Type())
+	case errors.Is(err, transport.ErrTooLarge):
+		s.conn.Close(transport.CloseTooLarge)
+		s.node.log.Warn("client does not take a message of the size of its answer, closing its connection",
+			s.logFields(slog.String("message", m.Type().String()), slog.Any("error", err))...)
 	}
 }
 

@@ -124,6 +124,37 @@ func TestEventThatCannotBeEncoded(t *testing.T) {
 	}
 }
 
+// TestMessageThatThePeerDoesNotTake: where it is too large, somebody is told, and
+// everybody stays who can.
+func TestMessageThatThePeerDoesNotTake(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	callee, calleeConn := w.member(wamp.JSON, "anyone")
+	caller, callerConn := w.member(wamp.JSON, "anyone")
+	callee.take(t, `[64,1,{},"com.example.echo"]`)
+	callee.take(t, `[32,2,{},"com.example.topic"]`)
+
+	calleeConn.refuse = transport.ErrTooLarge
+	caller.take(t, `[48,1,{},"com.example.echo"]`)
+	if got := string(callerConn.buffer); !strings.HasPrefix(got, `[8,48,1,{},"wamp.error.payload_size_exceeded",["arguments cannot be passed on to the callee`) {
+		t.Errorf("got %s", got)
+	}
+	caller.take(t, `[16,2,{},"com.example.topic"]`)
+	if st := w.Stats(); st.DroppedEvents != 1 || st.SlowClients != 0 || len(calleeConn.closed) != 0 {
+		t.Errorf("stats are %+v, closed with %v", st, calleeConn.closed)
+	}
+
+	calleeConn.refuse = nil
+	caller.take(t, `[48,3,{},"com.example.echo"]`)
+	callerConn.refuse = transport.ErrTooLarge
+	callee.take(t, `[70,1,{},["x"]]`) // and the ERROR does not fit either
+	if st := w.Stats(); st.PendingCalls != 0 {
+		t.Errorf("stats are %+v", st)
+	}
+	if len(callerConn.closed) == 0 || callerConn.closed[0] != transport.CloseTooLarge {
+		t.Errorf("closed with %v", callerConn.closed)
+	}
+}
+
 // FuzzReceive feeds a session with what a client might send: it must not fail in
 // any other way than by ending the session, which leaves nothing behind.
 func FuzzReceive(f *testing.F) {

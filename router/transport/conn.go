@@ -26,7 +26,8 @@ type Conn interface {
 	// because the bound on waiting bytes would be passed; what that means for the
 	// peer is the caller's choice (Close with CloseSlow for an event). Any other
 	// error: the connection is going away, or m cannot be encoded for this peer
-	// (then it wraps the codec's error), and nothing was queued.
+	// (then it wraps the codec's error) or is larger than it takes (ErrTooLarge),
+	// and nothing was queued.
 	Send(b *Batch, m wamp.Message) error
 
 	// SendShared is Send for a message that many receive.
@@ -49,6 +50,10 @@ type Conn interface {
 
 // ErrQueueFull is returned by Send where the peer reads more slowly than it is sent to.
 var ErrQueueFull = errors.New("out queue is full")
+
+// ErrTooLarge is wrapped by what Send returns for a message that is larger than
+// the peer has said it takes.
+var ErrTooLarge = errors.New("message is too large for the peer")
 
 // ErrViolation is wrapped by what Read returns where the peer broke a rule of the
 // transport. What is sent then is still written before Close tells the peer.

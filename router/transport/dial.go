@@ -3,27 +3,110 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/gorilla/websocket"
 )
 
 // DialOptions say how to connect. The zero value offers all Subprotocols.
 type DialOptions struct {
-	Subprotocols []string    // in order of preference
-	Header       http.Header // of the upgrade request
-	TLS          *tls.Config // for wss; nil: the defaults
+	Subprotocols []string    // in order of preference; a RawSocket asks for the format of the first
+	Header       http.Header // of a WebSocket's upgrade request
+	TLS          *tls.Config // for wss and rss; nil: the defaults
 }
 
-// Dial connects to a WAMP router, url being ws:// or wss://. The handshake is
-// bounded by ctx.
-func (t *Transport) Dial(ctx context.Context, url string, o DialOptions) (*WebSocket, error) {
+// Dial connects to a WAMP router. The handshake is bounded by ctx. The url is one of
+//
+//	ws://HOST[:PORT]/PATH   wss://HOST[:PORT]/PATH   WebSocket, plain or in TLS
+//	ws+unix:///SOCKET:/PATH                          WebSocket over a Unix socket
+//	rs://HOST:PORT          rss://HOST:PORT          RawSocket, plain or in TLS
+//	rs+unix:///SOCKET                                RawSocket over a Unix socket
+//
+// SOCKET being an absolute file name, and PATH that of the request.
+func (t *Transport) Dial(ctx context.Context, url string, o DialOptions) (Conn, error) {
 	if len(o.Subprotocols) == 0 {
 		o.Subprotocols = Subprotocols()
 	}
+	var c Conn
+	target, err := parseTarget(url)
+	if err == nil {
+		if target.rawSocket {
+			c, err = t.dialRawSocket(ctx, target, o)
+		} else {
+			c, err = t.dialWebSocket(ctx, target, o)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", url, err)
+	}
+	return c, nil
+}
+
+// target is what a URL for Dial says.
+type target struct {
+	rawSocket bool
+	secure    bool
+	network   string // "tcp" or "unix"; empty: as the URL says
+	address   string // for network
+	url       string // that a WebSocket's request is made from
+}
+
+func parseTarget(s string) (target, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return target{}, errors.Unwrap(err) // which does not repeat the URL
+	}
+	switch u.Scheme {
+	case "ws", "wss":
+		return target{url: s}, nil
+	case "ws+unix":
+		name, path, _ := strings.Cut(u.Path, ":")
+		at := url.URL{Scheme: "ws", Host: "localhost", Path: path, RawQuery: u.RawQuery}
+		return target{network: "unix", address: name, url: at.String()}, socketName(u, name)
+	case "rs+unix":
+		return target{rawSocket: true, network: "unix", address: u.Path}, socketName(u, u.Path)
+	case "rs", "rss":
+		if u.Port() == "" || u.Hostname() == "" {
+			return target{}, fmt.Errorf("host and port are needed: %s://localhost:8081", u.Scheme)
+		}
+		return target{rawSocket: true, secure: u.Scheme == "rss", network: "tcp", address: u.Host}, nil
+	}
+	return target{}, fmt.Errorf("the scheme %q is none of ws, wss, ws+unix, rs, rss and rs+unix", u.Scheme)
+}
+
+// socketName says what is wrong with the name of a Unix socket in u.
+func socketName(u *url.URL, name string) error {
+	if u.Host != "" || !strings.HasPrefix(name, "/") {
+		return fmt.Errorf("the socket's name must be absolute: %s:///run/usher.sock", u.Scheme)
+	}
+	return nil
+}
+
+func (t *Transport) dialRawSocket(ctx context.Context, to target, o DialOptions) (*RawSocket, error) {
+	s := parseSubprotocol(o.Subprotocols[0])
+	if s.format == 0 {
+		return nil, fmt.Errorf("%q has no format that a RawSocket can have", o.Subprotocols[0])
+	}
+	var nc net.Conn
+	var err error
+	if to.secure {
+		nc, err = (&tls.Dialer{Config: o.TLS}).DialContext(ctx, to.network, to.address)
+	} else {
+		nc, err = new(net.Dialer).DialContext(ctx, to.network, to.address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.shakeRawSocket(ctx, nc, s.format)
+}
+
+func (t *Transport) dialWebSocket(ctx context.Context, to target, o DialOptions) (*WebSocket, error) {
 	var c *WebSocket
 	wrap := func(nc net.Conn, err error) (net.Conn, error) {
 		if err != nil {
@@ -37,24 +120,27 @@ func (t *Transport) Dial(ctx context.Context, url string, o DialOptions) (*WebSo
 		ReadBufferSize:  readBuffer,
 		WriteBufferSize: readBuffer,
 		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if to.network != "" {
+				network, addr = to.network, to.address
+			}
 			return wrap(new(net.Dialer).DialContext(ctx, network, addr))
 		},
 		NetDialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			return wrap((&tls.Dialer{Config: o.TLS}).DialContext(ctx, network, addr))
 		},
 	}
-	ws, response, err := dialer.DialContext(ctx, url, o.Header)
+	ws, response, err := dialer.DialContext(ctx, to.url, o.Header)
 	if err != nil {
 		if response != nil {
 			text, _ := io.ReadAll(io.LimitReader(response.Body, 512)) // what there is
-			return nil, fmt.Errorf("connect to %s: %w: %s: %s", url, err, response.Status, text)
+			return nil, fmt.Errorf("%w: %s: %s", err, response.Status, text)
 		}
-		return nil, fmt.Errorf("connect to %s: %w", url, err)
+		return nil, err
 	}
 	s := parseSubprotocol(ws.Subprotocol())
 	if s.format == 0 {
 		_ = ws.Close() // nothing was said yet
-		return nil, fmt.Errorf("connect to %s: %w: router chose %q", url, ErrSubprotocol, ws.Subprotocol())
+		return nil, fmt.Errorf("%w: router chose %q", ErrSubprotocol, ws.Subprotocol())
 	}
 	c.start(ws, s)
 	return c, nil

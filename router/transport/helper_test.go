@@ -80,11 +80,11 @@ func (e *endpoint) dial(subprotocols ...string) (client, server *WebSocket) {
 	o := DialOptions{Subprotocols: subprotocols, TLS: &tls.Config{InsecureSkipVerify: true}}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	client, err := e.transport.Dial(ctx, e.url(), o)
+	c, err := e.transport.Dial(ctx, e.url(), o)
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	server = e.accept()
+	client, server = c.(*WebSocket), e.accept()
 	e.t.Cleanup(func() { end(e.t, client, server) })
 	return client, server
 }
@@ -261,6 +261,15 @@ func eachLink(t *testing.T, o Options, test func(t *testing.T, client, server Co
 					test(t, client, server)
 				})
 			}
+		}
+		for _, kind := range rawKinds {
+			t.Run("rawsocket/"+kind+"/"+f.String(), func(t *testing.T) {
+				client, server := listenRaw(t, o, kind, RawSocketOptions{}).dial(f)
+				if client.Format() != f || server.Format() != f {
+					t.Fatalf("formats %s and %s, want %s", client.Format(), server.Format(), f)
+				}
+				test(t, client, server)
+			})
 		}
 	}
 }

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"usher/router/codec"
 	"usher/router/wamp"
@@ -10,11 +11,13 @@ import (
 // queue is what waits to be written to one peer: frames as they go on the wire,
 // one behind the other in pooled buffers. It does not lock: its owner does.
 type queue struct {
-	buffers *buffers
-	sub     subprotocol
-	masked  bool // frames go to a server
-	opcode  byte
-	sep     byte // of json.batched
+	buffers  *buffers
+	sub      subprotocol
+	prefixed bool // frames are RawSocket's; the next three are WebSocket's
+	masked   bool // frames go to a server
+	opcode   byte
+	sep      byte // of json.batched
+	largest  int  // message that the peer takes; 0: any
 
 	limit    int       // of bytes
 	bytes    int       // waiting, here or taken and not yet written
@@ -79,6 +82,9 @@ func (q *queue) append(m wamp.Message) error {
 	if !last(m) && q.bytes+size-64 > q.limit {
 		return ErrQueueFull
 	}
+	if q.largest > 0 && size-64 > q.largest {
+		return q.tooLarge()
+	}
 	start, head := q.begin(size)
 	b, err := codec.Append(q.tail.b, q.sub.format, m)
 	if err != nil {
@@ -86,7 +92,12 @@ func (q *queue) append(m wamp.Message) error {
 		return err
 	}
 	q.tail.b = b
-	if n := len(b) - start; !last(m) && q.bytes+n > q.limit {
+	n := len(b) - start
+	if q.largest > 0 && n-head > q.largest {
+		q.cut(start)
+		return q.tooLarge()
+	}
+	if !last(m) && q.bytes+n > q.limit {
 		q.cut(start)
 		return ErrQueueFull
 	}
@@ -97,6 +108,9 @@ func (q *queue) append(m wamp.Message) error {
 // appendEncoded puts a message that is already encoded behind what waits. A large
 // one is referred to: it must not change any more.
 func (q *queue) appendEncoded(m []byte) error {
+	if q.largest > 0 && len(m) > q.largest {
+		return q.tooLarge()
+	}
 	if q.bytes+len(m)+maxHeader > q.limit {
 		return ErrQueueFull
 	}
@@ -118,8 +132,8 @@ func (q *queue) appendEncoded(m []byte) error {
 			n += 4
 		}
 	}
-	h.b = h.b[:headerSize(n, false)]
-	putHeader(h.b, q.opcode, n)
+	h.b = h.b[:q.headerSize(n)]
+	q.finishFrame(h.b, n)
 	if q.sub.batched && q.sub.format != wamp.JSON {
 		h.b = binary.BigEndian.AppendUint32(h.b, uint32(len(m)))
 	}
@@ -130,6 +144,45 @@ func (q *queue) appendEncoded(m []byte) error {
 	q.bytes += len(h.b) + len(m) + len(after)
 	q.messages++
 	return nil
+}
+
+// tooLarge is the error for a message that the peer does not take.
+func (q *queue) tooLarge() error {
+	return fmt.Errorf("%w: it takes %d bytes at most", ErrTooLarge, q.largest)
+}
+
+// headerSize returns the size of the header of a frame with n bytes of payload.
+func (q *queue) headerSize(n int) int {
+	if q.prefixed {
+		return prefixSize
+	}
+	return headerSize(n, q.masked)
+}
+
+// finishFrame completes the frame in b with n bytes of payload.
+func (q *queue) finishFrame(b []byte, n int) {
+	if q.prefixed {
+		putPrefix(b, rawMessage, n)
+		return
+	}
+	finishFrame(b, q.opcode, q.masked, n)
+}
+
+// appendPongs appends the answers to pings. For a WebSocket pong is the payload of
+// one, for a RawSocket it is whole frames.
+func (q *queue) appendPongs(dst, pong []byte) []byte {
+	if q.prefixed {
+		return append(dst, pong...)
+	}
+	return appendControl(dst, opPong, q.masked, pong)
+}
+
+// appendPing appends a ping.
+func (q *queue) appendPing(dst []byte) []byte {
+	if q.prefixed {
+		return appendPrefix(dst, rawPing, 0)
+	}
+	return appendControl(dst, opPing, q.masked, nil)
 }
 
 // begin makes room for a message of about n bytes and reserves what goes before
@@ -147,7 +200,7 @@ func (q *queue) begin(n int) (start, reserved int) {
 	}
 	start = len(q.tail.b)
 	if !q.sub.batched {
-		reserved = headerSize(n, q.masked)
+		reserved = q.headerSize(n)
 	} else {
 		if start == 0 {
 			reserved = maxHeader
@@ -182,7 +235,7 @@ func (q *queue) finish(start, reserved int) {
 		q.bytes += len(q.tail.b) - start
 		return
 	}
-	if need := headerSize(n, q.masked); need != reserved {
+	if need := q.headerSize(n); need != reserved {
 		if need > reserved {
 			q.tail.b = append(q.tail.b, make([]byte, need-reserved)...)
 		}
@@ -190,7 +243,7 @@ func (q *queue) finish(start, reserved int) {
 		copy(b[need:], b[reserved:reserved+n])
 		q.tail.b = q.tail.b[:start+need+n]
 	}
-	finishFrame(q.tail.b[start:], q.opcode, q.masked, n)
+	q.finishFrame(q.tail.b[start:], n)
 	q.bytes += len(q.tail.b) - start
 }
 

@@ -14,8 +14,8 @@ func rawConn(net.Conn) syscall.RawConn { return nil }
 // rawIO is empty: see rawConn.
 type rawIO struct{}
 
-func (c *WebSocket) bindRaw() {}
+func (c *stream) bindRaw() {}
 
-func (c *WebSocket) rawWrite([]byte) (int, error) { return 0, errors.ErrUnsupported }
+func (c *stream) rawWrite([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
-func (c *WebSocket) readRaw() error { return errors.ErrUnsupported }
+func (c *stream) readRaw() error { return errors.ErrUnsupported }

@@ -36,7 +36,7 @@ type rawIO struct {
 }
 
 // bindRaw prepares c for readRaw and rawWrite.
-func (c *WebSocket) bindRaw() {
+func (c *stream) bindRaw() {
 	if c.raw == nil {
 		return
 	}
@@ -44,7 +44,7 @@ func (c *WebSocket) bindRaw() {
 }
 
 // onWritable writes what the socket takes at once.
-func (c *WebSocket) onWritable(fd uintptr) bool {
+func (c *stream) onWritable(fd uintptr) bool {
 	w := &c.io
 	for w.written < len(w.toWrite) {
 		n, err := syscall.Write(int(fd), w.toWrite[w.written:])
@@ -62,7 +62,7 @@ func (c *WebSocket) onWritable(fd uintptr) bool {
 
 // rawWrite writes what the socket takes at once. A failure other than a full
 // socket shows again in the write that waits.
-func (c *WebSocket) rawWrite(b []byte) (int, error) {
+func (c *stream) rawWrite(b []byte) (int, error) {
 	w := &c.io
 	w.toWrite, w.written, w.writeErr = b, 0, nil
 	err := c.raw.Write(w.writable)
@@ -75,7 +75,7 @@ func (c *WebSocket) rawWrite(b []byte) (int, error) {
 
 // onReadable reads into a pooled buffer, which it gives back where there is
 // nothing to read: then the reader waits, but not before it has flushed.
-func (c *WebSocket) onReadable(fd uintptr) bool {
+func (c *stream) onReadable(fd uintptr) bool {
 	b := c.t.buffers.get(mediumBuffer)
 	for {
 		n, err := syscall.Read(int(fd), b.b[:cap(b.b)])
@@ -102,7 +102,7 @@ func (c *WebSocket) onReadable(fd uintptr) bool {
 
 // readRaw waits until the socket has something to read and only then takes a
 // buffer for it, inbound.raw.
-func (c *WebSocket) readRaw() error {
+func (c *stream) readRaw() error {
 	c.io.readErr = nil
 	if err := c.raw.Read(c.io.readable); err != nil {
 		return err

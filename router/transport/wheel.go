@@ -15,7 +15,7 @@ type wheel struct {
 	epoch             time.Time
 
 	mu    sync.Mutex
-	slots [wheelSlots]map[*WebSocket]struct{}
+	slots [wheelSlots]map[*stream]struct{}
 	at    int
 	count int
 	timer *time.Timer
@@ -40,7 +40,7 @@ func (w *wheel) init(interval, timeout time.Duration) {
 func (w *wheel) now() int64 { return int64(time.Since(w.epoch)) }
 
 // add begins to judge c.
-func (w *wheel) add(c *WebSocket) {
+func (w *wheel) add(c *stream) {
 	if w.interval < 0 {
 		return
 	}
@@ -55,17 +55,17 @@ func (w *wheel) add(c *WebSocket) {
 }
 
 // put places c to be looked at after d. The mutex is held.
-func (w *wheel) put(c *WebSocket, d time.Duration) {
+func (w *wheel) put(c *stream, d time.Duration) {
 	ticks := min(max(int((d+w.tick-1)/w.tick), 1), wheelSlots-1)
 	c.slot = (w.at + ticks) % wheelSlots
 	if w.slots[c.slot] == nil {
-		w.slots[c.slot] = make(map[*WebSocket]struct{})
+		w.slots[c.slot] = make(map[*stream]struct{})
 	}
 	w.slots[c.slot][c] = struct{}{}
 }
 
 // remove ends the judging of c.
-func (w *wheel) remove(c *WebSocket) {
+func (w *wheel) remove(c *stream) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !c.inside {
@@ -82,7 +82,7 @@ func (w *wheel) remove(c *WebSocket) {
 
 // turn is one tick: it looks at the connections that are due.
 func (w *wheel) turn() {
-	var silent, dead []*WebSocket
+	var silent, dead []*stream
 	w.mu.Lock()
 	if w.count == 0 {
 		w.mu.Unlock()

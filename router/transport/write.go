@@ -7,11 +7,9 @@ import (
 	"net"
 	"os"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
-// outbound is the write side of a WebSocket. queue and the control frames that
+// outbound is the write side of a stream. queue and the control frames that
 // are due are guarded by the connection's mutex; the rest belongs to whoever has
 // set writing.
 type outbound struct {
@@ -33,17 +31,17 @@ func (o *outbound) due() bool { return !o.queue.empty() || o.pongDue || o.pingDu
 
 // take moves what is to be written next to pending, control frames first. The
 // mutex is held.
-func (c *WebSocket) take() {
+func (c *stream) take() {
 	o := &c.out
 	if o.pongDue || o.pingDue {
-		b := c.t.buffers.get(2 * (maxControl + maxHeader))
+		b := c.t.buffers.get(len(o.pong) + 2*maxHeader)
 		if o.pongDue {
-			b.b = appendControl(b.b, opPong, c.in.client, o.pong)
+			b.b = o.queue.appendPongs(b.b, o.pong)
 		}
 		if o.pingDue {
-			b.b = appendControl(b.b, opPing, c.in.client, nil)
+			b.b = o.queue.appendPing(b.b)
 		}
-		o.pongDue, o.pingDue = false, false
+		o.pong, o.pongDue, o.pingDue = o.pong[:0], false, false
 		o.pending = append(o.pending, segment{b: b.b, buffer: b})
 		o.queue.bytes += len(b.b)
 	}
@@ -58,7 +56,7 @@ func (c *WebSocket) take() {
 
 // flush implements flusher: it writes what waits without blocking. What the peer
 // does not take at once is left to a goroutine that ends when nothing waits.
-func (c *WebSocket) flush() {
+func (c *stream) flush() {
 	c.mu.Lock()
 	c.queued = false
 	if c.state == stateClosed || c.writing || !c.out.due() {
@@ -82,7 +80,7 @@ func (c *WebSocket) flush() {
 
 // wrote counts what was written; true: the write side was given up, or handed on.
 // The mutex is held on entry, and given up where it returns true.
-func (c *WebSocket) wrote() bool {
+func (c *stream) wrote() bool {
 	c.out.queue.bytes -= c.out.left
 	c.out.left = 0
 	switch {
@@ -103,10 +101,10 @@ func (c *WebSocket) wrote() bool {
 	return false
 }
 
-func (c *WebSocket) helpers() *flushers { return &c.t.flushers }
+func (c *stream) helpers() *flushers { return &c.t.flushers }
 
 // writeAtOnce writes pending without waiting; false: some is left.
-func (c *WebSocket) writeAtOnce() bool {
+func (c *stream) writeAtOnce() bool {
 	o := &c.out
 	for i := range o.pending {
 		s := &o.pending[i]
@@ -130,7 +128,7 @@ func (c *WebSocket) writeAtOnce() bool {
 }
 
 // write writes what waits until nothing does, one deadline for each batch.
-func (c *WebSocket) write() {
+func (c *stream) write() {
 	for {
 		c.mu.Lock()
 		deadline := time.Now().Add(c.t.options.WriteTimeout)
@@ -154,7 +152,7 @@ func (c *WebSocket) write() {
 }
 
 // writePending writes all of pending, waiting for the peer.
-func (c *WebSocket) writePending() error {
+func (c *stream) writePending() error {
 	o := &c.out
 	if len(o.pending) == 0 {
 		return nil
@@ -175,7 +173,7 @@ func (c *WebSocket) writePending() error {
 }
 
 // writeFailed ends the connection after a write that was not taken.
-func (c *WebSocket) writeFailed(err error) {
+func (c *stream) writeFailed(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.mu.Lock()
 		open := c.state == stateOpen
@@ -191,7 +189,7 @@ func (c *WebSocket) writeFailed(err error) {
 // finish owns the write side from Close on: it writes what waits and, with the
 // last of it, the close frame, lets the peer close its side, and ends the
 // connection, all by closeBy.
-func (c *WebSocket) finish() {
+func (c *stream) finish() {
 	for last := false; !last; {
 		c.mu.Lock()
 		c.take()
@@ -211,13 +209,19 @@ func (c *WebSocket) finish() {
 		c.out.left = 0
 		c.mu.Unlock()
 	}
-	c.part()
+	c.in.mu.Lock() // the reader gives way: see Close
+	_ = c.nc.SetReadDeadline(c.closeBy)
+	c.frame.part()
+	c.in.mu.Unlock()
 	c.die(ErrClosed)
 }
 
 // takeClose puts the close frame behind what is pending, where there is room in
 // the same buffer: a login's last message and it are one write. The mutex is held.
-func (c *WebSocket) takeClose() {
+func (c *stream) takeClose() {
+	if c.closing == nil {
+		return // the end of the stream says it
+	}
 	o := &c.out
 	size := headerSize(len(c.closing), c.in.client) + len(c.closing)
 	if n := len(o.pending); n == 0 || o.pending[n-1].buffer == nil || cap(o.pending[n-1].b)-len(o.pending[n-1].b) < size {
@@ -230,48 +234,17 @@ func (c *WebSocket) takeClose() {
 	o.queue.bytes += size
 }
 
-// maxDrain bounds what is read and thrown away after the close frame, in bytes. It
+// maxDrain bounds what is read and thrown away after the last word, in bytes. It
 // is large, as time is the real bound: a peer may send all of a message that was
 // refused for its size before it reads why.
 const maxDrain = 128 << 20
 
-// part lets the peer have its last word. Once both close frames are through, the
-// server closes at once (RFC 6455, section 7.1.1). A peer that is not heard as it
-// should be gets the end of the stream instead, and is read until it has closed
-// too: a socket that is closed with data unread resets the connection, and what
-// was written last is lost.
-func (c *WebSocket) part() {
-	c.in.mu.Lock() // the reader gives way: see Close
-	defer c.in.mu.Unlock()
-	_ = c.nc.SetReadDeadline(c.closeBy)
-	heard := c.hearClose()
-	c.countRead()
-	// The message stays out of the pool: whoever read it may be at work on it.
-	c.t.buffers.put(c.in.raw)
-	c.in.message, c.in.rest, c.in.raw, c.in.next = nil, nil, nil, 0
-	if heard && !c.in.client {
-		return
-	}
-	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && !c.in.client {
+// drain ends the stream, where that can be done, and reads until the peer has
+// ended it too: a socket that is closed with data unread resets the connection,
+// and what was written last is lost.
+func (c *stream) drain(end bool) {
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && end {
 		_ = half.CloseWrite() // its failure shows in what follows
 	}
 	_, _ = io.CopyN(io.Discard, c.nc, maxDrain) // any end will do
-}
-
-// hearClose reads on until the peer's close frame, and reports whether it came.
-// Where the reader has failed already, so does this, at once.
-func (c *WebSocket) hearClose() bool {
-	for left := int64(maxDrain); left > 0; {
-		_, r, err := c.ws.NextReader()
-		if err != nil {
-			closed, ok := errors.AsType[*websocket.CloseError](err)
-			return ok && closed.Code != websocket.CloseAbnormalClosure
-		}
-		n, err := io.CopyN(io.Discard, r, left)
-		if err != nil && err != io.EOF {
-			return false
-		}
-		left -= n + 1 // empty messages count as well
-	}
-	return false
 }

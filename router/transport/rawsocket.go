@@ -1,0 +1,199 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"usher/router/wamp"
+)
+
+// RawSocket is a Conn over a RawSocket, of either side.
+type RawSocket struct {
+	stream
+	largest int     // message that is taken
+	head    []byte  // what was read of a prefix; its capacity is prefixSize
+	idle    *buffer // what a socket is read into that can't be read without waiting
+}
+
+var _ Conn = (*RawSocket)(nil)
+
+const (
+	// maxPing bounds the payload of a ping: it is kept until it has been echoed.
+	maxPing = 64 << 10
+	// idleBuffer is the size of RawSocket.idle.
+	idleBuffer = 512
+)
+
+// startRawSocket makes a Conn of nc after the handshake. takes is the largest
+// message that the peer takes, largest the one that is taken from it.
+func (t *Transport) startRawSocket(nc net.Conn, client bool, f wamp.Format, largest, takes int) *RawSocket {
+	c := &RawSocket{largest: largest, head: make([]byte, 0, prefixSize)}
+	c.init(t, nc, client)
+	if c.raw == nil {
+		c.idle = &buffer{make([]byte, 0, idleBuffer)}
+	}
+	c.start(subprotocol{format: f}, queue{prefixed: true, largest: takes}, c)
+	return c
+}
+
+// read implements framing.
+func (c *RawSocket) read() ([]byte, error) {
+	for {
+		kind, n, err := c.prefix()
+		if err != nil {
+			return nil, err
+		}
+		if kind == rawMessage {
+			if n > c.largest {
+				return nil, c.broken(statusTooLarge, fmt.Sprintf("message of %d bytes is larger than %d", n, c.largest))
+			}
+			return c.payload(n)
+		}
+		if kind != rawPing && kind != rawPong {
+			return nil, c.broken(statusProtocol, fmt.Sprintf("frame of unknown type %d", kind))
+		}
+		if n > maxPing {
+			return nil, c.broken(statusTooLarge, fmt.Sprintf("ping or pong of %d bytes is larger than %d", n, maxPing))
+		}
+		data, err := c.payload(n)
+		if err != nil {
+			return nil, err
+		}
+		if kind == rawPing && !c.pong(data) {
+			return nil, c.lost()
+		}
+		c.t.buffers.put(c.in.message)
+		c.in.message = nil
+	}
+}
+
+// pong echoes a ping, before what waits. Each is answered, so that they count in
+// the bound on the queue; false: it is passed.
+func (c *RawSocket) pong(data []byte) bool {
+	c.mu.Lock()
+	if c.state != stateOpen {
+		c.mu.Unlock()
+		return true
+	}
+	q := &c.out.queue
+	if q.bytes+len(c.out.pong)+prefixSize+len(data) > q.limit {
+		c.mu.Unlock()
+		c.Close(CloseSlow)
+		return false
+	}
+	if cap(c.out.pong) > mediumBuffer && len(c.out.pong) == 0 {
+		c.out.pong = nil
+	}
+	c.out.pong = append(appendPrefix(c.out.pong, rawPong, len(data)), data...)
+	c.out.pongDue = true
+	_ = c.sent(c.in.batch, nil)
+	return true
+}
+
+// prefix reads the prefix of the next frame.
+func (c *RawSocket) prefix() (kind byte, n int, err error) {
+	in := &c.in
+	c.head = c.head[:0]
+	for len(c.head) < prefixSize {
+		if err := c.available(); err != nil {
+			return 0, 0, c.failure()
+		}
+		rest := in.raw.b[in.next:]
+		more := min(prefixSize-len(c.head), len(rest))
+		c.head = append(c.head, rest[:more]...)
+		in.next += more
+	}
+	kind, n, ok := parsePrefix(c.head)
+	c.head = c.head[:0]
+	if !ok {
+		return 0, 0, c.broken(statusProtocol, "reserved bits of a frame are set")
+	}
+	return kind, n, nil
+}
+
+// payload reads n bytes. Where they have come already they are not copied.
+func (c *RawSocket) payload(n int) ([]byte, error) {
+	in := &c.in
+	if in.raw != nil && len(in.raw.b)-in.next >= n {
+		data := in.raw.b[in.next : in.next+n]
+		in.next += n
+		return data, nil
+	}
+	// Memory grows with what has come, not with what is announced.
+	b := c.t.buffers.get(min(n, mediumBuffer))
+	for len(b.b) < n {
+		if len(b.b) == cap(b.b) {
+			b = c.t.buffers.grow(b, min(n-len(b.b), cap(b.b)))
+		}
+		room := b.b[len(b.b):min(cap(b.b), n)]
+		more := 0
+		var err error
+		if c.raw == nil && c.used() && len(room) > idleBuffer {
+			more, err = c.wait(room)
+		} else if err = c.available(); err == nil {
+			more = copy(room, in.raw.b[in.next:])
+			in.next += more
+		}
+		b.b = b.b[:len(b.b)+more]
+		if err != nil {
+			c.t.buffers.put(b)
+			return nil, c.lost()
+		}
+	}
+	in.message = b
+	return b.b, nil
+}
+
+// used reports whether all that was read from the socket is done with.
+func (c *RawSocket) used() bool { return c.in.raw == nil || c.in.next == len(c.in.raw.b) }
+
+// available sees to it that there is something in inbound.raw.
+func (c *RawSocket) available() error {
+	in := &c.in
+	if !c.used() {
+		return nil
+	}
+	if c.raw == nil {
+		n, err := c.wait(c.idle.b[:idleBuffer])
+		if n > 0 {
+			c.idle.b = c.idle.b[:n]
+			in.raw, in.next = c.idle, 0
+			return nil
+		}
+		return err
+	}
+	c.t.buffers.put(in.raw)
+	in.raw, in.next = nil, 0
+	return c.fill()
+}
+
+// wait reads from a socket that can't be read without waiting.
+func (c *RawSocket) wait(p []byte) (int, error) {
+	c.flushBatch()
+	n, err := c.nc.Read(p)
+	if n > 0 {
+		err = nil // it comes again
+	}
+	c.sawRead(n, err)
+	return n, err
+}
+
+// failure implements framing. The end of the stream between two frames is how
+// either side closes.
+func (c *RawSocket) failure() error {
+	if errors.Is(c.in.failed, io.EOF) && len(c.head) == 0 && c.closedReason() == nil {
+		c.in.err = io.EOF
+		return io.EOF
+	}
+	return c.lost()
+}
+
+// part implements framing. What Read returned last stays out of the pool: whoever
+// read it may be at work on it.
+func (c *RawSocket) part() {
+	c.countRead()
+	c.in.message, c.in.raw, c.in.next = nil, nil, 0
+	c.drain(true)
+}
