@@ -187,6 +187,10 @@ func (d *Decoder) payload(l *seq, p *wamp.Payload) {
 	if !c.more(l) {
 		return
 	}
+	if d.isOpaque() && c.peek() != KindList && c.peek() != KindNull {
+		d.opaque(l, p)
+		return
+	}
 	switch k := c.peek(); k {
 	case KindList:
 		p.Args = c.skip(1)

@@ -13,7 +13,7 @@ type options struct {
 }
 
 // passthru reads an entry of a payload that is passed through, and reports
-// whether it is one. Without a scheme nothing is passed through.
+// whether it is one. Without a scheme or algorithm nothing is passed through.
 func (d *Decoder) passthru(key string, to **wamp.Passthru) bool {
 	p := &d.options.passthru
 	var field *string
@@ -26,6 +26,12 @@ func (d *Decoder) passthru(key string, to **wamp.Passthru) bool {
 		field = &p.Cipher
 	case "ppt_keyid":
 		field = &p.KeyID
+	case "enc_algo":
+		field = &p.EncAlgo
+	case "enc_serializer":
+		field = &p.EncSerializer
+	case "enc_key":
+		field = &p.EncKey
 	default:
 		return false
 	}
@@ -33,10 +39,29 @@ func (d *Decoder) passthru(key string, to **wamp.Passthru) bool {
 		d.pptSeen, *p = d.messages, wamp.Passthru{}
 	}
 	*field = d.text(key)
-	if p.Scheme != "" {
+	if p.Scheme != "" || p.EncAlgo != "" {
 		*to = p
 	}
 	return true
+}
+
+// isOpaque reports whether the message's payload is binary data.
+func (d *Decoder) isOpaque() bool {
+	return d.pptSeen == d.messages && d.options.passthru.IsOpaque()
+}
+
+// opaque reads a payload that is binary data; in JSON that is a string.
+func (d *Decoder) opaque(l *seq, p *wamp.Payload) {
+	c := &d.c
+	switch k := c.peek(); k {
+	case KindBytes, KindString:
+		p.Args = c.skip(1)
+	default:
+		c.expected(c.pos, d.typ.String()+".Payload", "binary data", k)
+	}
+	if c.more(l) && c.err == nil && c.peek() != KindNull {
+		c.fail(c.pos, "%s has arguments behind its binary payload", d.typ)
+	}
 }
 
 // audienceOption reads an entry that narrows who receives a publication, and

@@ -116,7 +116,8 @@ func passthruSize(p *wamp.Passthru) int {
 	if p == nil {
 		return 0
 	}
-	return count(p.Scheme != "", p.Serializer != "", p.Cipher != "", p.KeyID != "")
+	return count(p.Scheme != "", p.Serializer != "", p.Cipher != "", p.KeyID != "",
+		p.EncAlgo != "", p.EncSerializer != "", p.EncKey != "")
 }
 
 func (e *encoder) passthru(p *wamp.Passthru) {
@@ -127,6 +128,9 @@ func (e *encoder) passthru(p *wamp.Passthru) {
 	e.entry("ppt_serializer", p.Serializer)
 	e.entry("ppt_cipher", p.Cipher)
 	e.entry("ppt_keyid", p.KeyID)
+	e.entry("enc_algo", p.EncAlgo)
+	e.entry("enc_serializer", p.EncSerializer)
+	e.entry("enc_key", p.EncKey)
 }
 
 // audienceSize is how many entries audience writes.

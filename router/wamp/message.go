@@ -109,8 +109,17 @@ type (
 
 // Passthru describes a payload that only its receiver can read, such as one that
 // is encrypted from end to end (specification: "Payload Passthru Mode"). Where it
-// is present, Scheme is not empty. A decoded one is borrowed like a Payload.
-type Passthru struct{ Scheme, Serializer, Cipher, KeyID string }
+// is present, Scheme or EncAlgo is not empty. A decoded one is borrowed like a
+// Payload.
+type Passthru struct {
+	Scheme, Serializer, Cipher, KeyID string
+	// The older form, which Autobahn's clients still have: the payload is binary data
+	// in the place of the list of arguments.
+	EncAlgo, EncSerializer, EncKey string
+}
+
+// IsOpaque reports whether the payload is binary data in place of arguments.
+func (p *Passthru) IsOpaque() bool { return p != nil && p.EncAlgo != "" }
 
 // Trustlevel is what the router's configuration says of a caller or publisher,
 // 0 being the lowest (specification: "Call Trust Levels", "Publication Trust

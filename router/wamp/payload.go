@@ -35,7 +35,7 @@ func (f Format) String() string {
 // the call that it came with must Clone it.
 type Payload struct {
 	Format Format
-	Args   []byte // one encoded list; nil if absent
+	Args   []byte // one encoded list; nil if absent. Binary data where Passthru.IsOpaque
 	Kwargs []byte // one encoded dict; nil if absent
 }
 

@@ -125,7 +125,8 @@ func (c *Converter) readDict(m Meter) (lua.LValue, error) {
 }
 
 // Payload decodes a message's arguments: args is a list whose field "n" counts
-// them, kwargs a dict. Both are empty tables where the payload has none.
+// them, kwargs a dict. Both are empty tables where the payload has none. A payload
+// that is binary data is the only one of args.
 func (c *Converter) Payload(m Meter, p wamp.Payload) (args, kwargs *lua.LTable, err error) {
 	args, kwargs = c.L.CreateTable(0, 0), c.L.CreateTable(0, 0)
 	if len(p.Args) > 0 {
@@ -150,7 +151,8 @@ func (c *Converter) table(m Meter, f wamp.Format, data []byte) (*lua.LTable, err
 	}
 	t, ok := v.(*lua.LTable)
 	if !ok {
-		return nil, fmt.Errorf("a list or dict is needed, not a %s", v.Type())
+		t = c.L.CreateTable(1, 0)
+		t.RawSetInt(1, v)
 	}
 	return t, nil
 }
