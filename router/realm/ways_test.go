@@ -3,8 +3,11 @@ package realm
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,11 +40,56 @@ func ways() []way {
 				return openWebSocket(w, serve, sub, false)
 			}})
 		}
+		for _, network := range []string{"tcp", "unix"} {
+			all = append(all, way{"rawsocket " + f.String() + " over " + network, f, func(w *world, serve func(transport.Conn)) transport.Conn {
+				return openRawSocket(w, serve, network, f)
+			}})
+		}
 	}
 	all = append(all, way{"websocket over tls", wamp.JSON, func(w *world, serve func(transport.Conn)) transport.Conn {
 		return openWebSocket(w, serve, "wamp.2.json", true)
 	}})
 	return all
+}
+
+// openRawSocket connects over a socket of this machine.
+func openRawSocket(w *world, serve func(transport.Conn), network string, f wamp.Format) transport.Conn {
+	w.t.Helper()
+	address, url := "127.0.0.1:0", "rs://"
+	if network == "unix" {
+		directory, err := os.MkdirTemp("", "usher") // a test's own directory may have too long a name
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(func() { _ = os.RemoveAll(directory) })
+		address, url = filepath.Join(directory, "socket"), "rs+unix://"
+	}
+	listener, err := net.Listen(network, address)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = listener.Close() })
+	w.serving.Go(func() {
+		nc, err := listener.Accept()
+		if err != nil {
+			w.t.Error(err)
+			return
+		}
+		c, err := transport.New(transport.Options{}).AcceptRawSocket(nc, transport.RawSocketOptions{})
+		if err != nil {
+			w.t.Error(err)
+			return
+		}
+		serve(c)
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	own, err := transport.New(transport.Options{}).Dial(ctx, url+listener.Addr().String(),
+		transport.DialOptions{Subprotocols: []string{"wamp.2." + f.String()}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return own
 }
 
 // openWebSocket connects over a socket of this machine.
