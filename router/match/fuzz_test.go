@@ -92,6 +92,9 @@ func FuzzIndex(f *testing.F) {
 	f.Add("+p\n?xa\n+w.\n+w\n?x\n?xa.b\n-p\n-w\n?xa\n?xa.b")
 	f.Add("+xa\n+xb\n+xc\n+xd\n+xe\n+xf\n+xa\n-xa\n-xb\n-xc\n-xd\n-xe\n?xf\n-xf\n?xf")
 	f.Add("+w..a\n+w.b.a\n+wc..\n?xc.b.a\n?x.b.a\n-w..a\n?xc.b.a\n-wc..\n?xc.b.c")
+	f.Add("+wa.b\n+wb.a\n+w.a\n+wa.\n?xa.b\n?xb.a\n?xa.a\n-w.a\n?xa.a\n?xa..\n?x..a\n+wa..\n?xa..")
+	long := strings.Repeat("a.", maxTerms)
+	f.Add("+w" + long + "\n+w" + long + "a\n+w" + long[2:] + ".\n?x" + long + "a\n?x" + long[2:] + "b.a\n?x" + long[2:] + "a\n?x" + long + "a.a")
 	f.Fuzz(func(t *testing.T, program string) {
 		var x Index[int]
 		want := naive{}

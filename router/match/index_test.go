@@ -51,6 +51,7 @@ func TestBestFollowsTheSpecification(t *testing.T) {
 }
 
 func TestPatterns(t *testing.T) {
+	long := strings.Repeat("a.", maxTerms)
 	for _, c := range []struct {
 		match   wamp.Match
 		pattern string
@@ -64,6 +65,9 @@ func TestPatterns(t *testing.T) {
 		{wamp.Wildcard, "..", []string{"a.b.c"}, []string{"a.b", "a.b.c.d"}},
 		{wamp.Wildcard, ".x", []string{"a.x"}, []string{"x", "a.y"}},
 		{wamp.Wildcard, "a.b", []string{"a.b"}, []string{"a", "a.c", "a.b.c"}},
+		{wamp.Wildcard, "a..", []string{"a.b.c", "a..", "a..c"}, []string{"a", "a.b", "a.b.c.d", "b.a.c", ".a.b"}},
+		{wamp.Wildcard, ".ab.", []string{"a.ab.c"}, []string{"ab.a.c", "a.a.c", "a.abc.c", "a..c", "ab..c"}},
+		{wamp.Wildcard, long + "b.", []string{long + "b.c", long + "b."}, []string{long + "b", long + "c.b", long + "b.c.d", "b." + long + "a"}},
 	} {
 		var x Index[string]
 		x.Put(c.match, c.pattern, c.pattern)
@@ -78,6 +82,36 @@ func TestPatterns(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a look-up costs beyond what it finds is the number of shapes of the URI's
+// length: the others of that length, of however many patterns.
+func TestShapes(t *testing.T) {
+	var x Index[int]
+	for i := range 1000 {
+		x.Put(wamp.Wildcard, fmt.Sprintf("com..%d", i), i)
+		x.Put(wamp.Wildcard, fmt.Sprintf(".app.%d", i), i)
+		x.Put(wamp.Wildcard, fmt.Sprintf("com.app.x%d", i), i)
+		x.Put(wamp.Wildcard, fmt.Sprintf("com..%d.", i), i)
+		x.Put(wamp.Prefix, fmt.Sprintf("com.%d.", i), i)
+	}
+	expect := func(pattern string, want int) {
+		t.Helper()
+		if n := x.Shapes(pattern); n != want {
+			t.Errorf("%d other shapes than that of %q, want %d", n, pattern, want)
+		}
+	}
+	expect("com..new", 2)
+	expect("..new", 3)
+	expect("a.b..d", 1)
+	expect("a.b", 0)
+	expect(strings.Repeat(".", 500), 0)
+	for i := range 1000 {
+		x.Delete(wamp.Wildcard, fmt.Sprintf("com..%d", i))
+		x.Delete(wamp.Wildcard, fmt.Sprintf("com..%d.", i))
+	}
+	expect("..new", 2)
+	expect("a.b..d", 0)
 }
 
 func TestEachStopsWhenTold(t *testing.T) {
@@ -189,11 +223,13 @@ func TestDeletedEntriesLeaveNoNodes(t *testing.T) {
 		x.Delete(m, uri)
 		return true
 	})
-	if x.Len() != 0 || x.prefix.root.Load() != nil || !x.wildcard.empty() {
-		t.Errorf("left: %d entries, prefix root %v, wildcards %v", x.Len(), x.prefix.root.Load(), x.wildcard.literals.count)
+	if x.Len() != 0 || x.prefix.root.Load() != nil || x.wildcard.shapes.Load() != nil {
+		t.Errorf("left: %d entries, prefix root %v, shapes %v", x.Len(), x.prefix.root.Load(), x.wildcard.shapes.Load())
 	}
-	if n := len(x.exact.table.Load().buckets); n != minBuckets {
-		t.Errorf("%d buckets left", n)
+	for _, m := range []*hashMap[int]{&x.exact, &x.wildcard.patterns} {
+		if n := len(*m.table.Load()); n != minBuckets {
+			t.Errorf("%d buckets left", n)
+		}
 	}
 }
 
@@ -203,66 +239,5 @@ func fill(x *Index[int], n int) {
 		x.Put(wamp.Exact, fmt.Sprintf("com.exact.%d.get", i), i)
 		x.Put(wamp.Prefix, fmt.Sprintf("com.prefix.%d.", i), i)
 		x.Put(wamp.Wildcard, fmt.Sprintf("com.wild%d..get", i), i)
-	}
-}
-
-func BenchmarkBest(b *testing.B) {
-	for _, n := range []int{1_000, 10_000, 100_000} {
-		var x Index[int]
-		fill(&x, n)
-		for _, c := range []struct{ name, uri string }{
-			{"exact", fmt.Sprintf("com.exact.%d.get", n/2)},
-			{"prefix", fmt.Sprintf("com.prefix.%d.and.more", n/2)},
-			{"wildcard", fmt.Sprintf("com.wild%d.x.get", n/2)},
-			{"none", "com.exact.x.get.it"},
-		} {
-			b.Run(fmt.Sprintf("%s/%d", c.name, n), func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					x.Best(c.uri)
-				}
-			})
-		}
-	}
-}
-
-func BenchmarkBestParallel(b *testing.B) {
-	var x Index[int]
-	fill(&x, 10_000)
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			x.Best("com.exact.77.get")
-		}
-	})
-}
-
-func BenchmarkEach(b *testing.B) {
-	for _, n := range []int{1_000, 100_000} {
-		var x Index[int]
-		fill(&x, n)
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			b.ReportAllocs()
-			sum := 0
-			for b.Loop() {
-				x.Each("com.prefix.77.x", func(v int) bool { sum += v; return true })
-			}
-		})
-	}
-}
-
-func BenchmarkPutDelete(b *testing.B) {
-	for _, n := range []int{1_000, 100_000} {
-		var x Index[int]
-		fill(&x, n)
-		for _, m := range []wamp.Match{wamp.Exact, wamp.Prefix, wamp.Wildcard} {
-			b.Run(fmt.Sprintf("%v/%d", m, n), func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					x.Put(m, "com.new..one", 1)
-					x.Delete(m, "com.new..one")
-				}
-			})
-		}
 	}
 }
