@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"usher/router/wamp"
 )
 
 // wildcardSet holds wildcard patterns. A pattern's shape says which of its
@@ -36,7 +38,7 @@ const (
 
 // maxTerms is the number of components up to which a URI's terms are held, on the
 // stack; in a longer one they are computed for each shape.
-const maxTerms = 64
+const maxTerms = wamp.MaxWildcardComponents
 
 // formOf appends the form of a pattern to b.
 func formOf(b []byte, pattern string) []byte {

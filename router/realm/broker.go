@@ -81,6 +81,8 @@ func (s *session) maySubscribe(uri string, m wamp.Match) *ErrorReply {
 		return invalidURI("topic", uri, m)
 	case !d.allows(auth.Subscribe):
 		return s.notAuthorized("subscribe to topic", uri)
+	case m == wamp.Wildcard && s.realm.subscriptions.Shapes(uri) >= s.node.limits.WildcardShapes:
+		return s.tooManyShapes(uri)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package realm
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"usher/router/auth"
@@ -85,6 +86,8 @@ func (s *session) mayRegister(uri string, o wamp.RegisterOptions) *ErrorReply {
 		e := s.notAuthorized("register procedure", uri)
 		e.Text += ": it is an authenticator's, which takes an exact permission rule"
 		return e
+	case o.Match == wamp.Wildcard && s.realm.registrations.Shapes(uri) >= s.node.limits.WildcardShapes:
+		return s.tooManyShapes(uri)
 	}
 	return nil
 }
@@ -93,10 +96,20 @@ func invalidURI(what, uri string, m wamp.Match) *ErrorReply {
 	if len(uri) > wamp.MaxURILength {
 		return newError(wamp.ErrInvalidURI, "%s is longer than %d bytes", what, wamp.MaxURILength)
 	}
+	if m == wamp.Wildcard && strings.Count(uri, ".") >= wamp.MaxWildcardComponents {
+		return newError(wamp.ErrInvalidURI, "%s has more than the %d components that a wildcard pattern may have", what, wamp.MaxWildcardComponents)
+	}
 	if m != wamp.Exact {
 		return newError(wamp.ErrInvalidURI, "%s %q is not a valid URI pattern for match %q", what, uri, m)
 	}
 	return newError(wamp.ErrInvalidURI, "%s %q is not a valid URI", what, uri)
+}
+
+// tooManyShapes is the answer to a wildcard pattern that would make each look-up
+// of URIs of its length dearer than all may bear.
+func (s *session) tooManyShapes(uri string) *ErrorReply {
+	return newError(wamp.ErrUnavailable, "wildcards stand in %d different ways in patterns of %d components, which is the limit",
+		s.node.limits.WildcardShapes, strings.Count(uri, ".")+1)
 }
 
 func reservedURI(verb, uri string) *ErrorReply {

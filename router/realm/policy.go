@@ -76,6 +76,7 @@ type Limits struct {
 	PendingInvocations   int           // calls handed to one callee without an answer; 100,000
 	Registrations        int           // of one session; 20,000
 	Subscriptions        int           // of one session; 20,000
+	WildcardShapes       int           // ways in which wildcards stand in patterns of one length, each look-up pays for them; 1,024
 	Handshakes           int           // sessions that are joining, all addresses; 16,384
 	HandshakesPerAddress int           // likewise of one address; 0: the default of 4,096
 }
@@ -89,6 +90,7 @@ func (l Limits) withDefaults() Limits {
 	l.PendingInvocations = cmp.Or(l.PendingInvocations, 100_000)
 	l.Registrations = cmp.Or(l.Registrations, 20_000)
 	l.Subscriptions = cmp.Or(l.Subscriptions, 20_000)
+	l.WildcardShapes = cmp.Or(l.WildcardShapes, 1024)
 	l.Handshakes = cmp.Or(l.Handshakes, 16384)
 	l.HandshakesPerAddress = cmp.Or(l.HandshakesPerAddress, 4096)
 	return l

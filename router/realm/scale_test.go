@@ -3,6 +3,7 @@ package realm
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	"usher/router/wamp"
@@ -119,5 +120,36 @@ func TestPartOfAnEndedSession(t *testing.T) {
 	}
 	if st := w.Stats(); len(other.registrations) == 0 || st.Registrations != len(other.registrations) || st.Subscriptions != 0 {
 		t.Errorf("%d registrations are the other session's, of %+v", len(other.registrations), st)
+	}
+}
+
+// TestWildcardShapes: in how many ways the wildcards of patterns of one length
+// stand is bounded, and nothing else about them.
+func TestWildcardShapes(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{WildcardShapes: 2})
+	one, conn := w.member(wamp.JSON, "anyone")
+	other, otherConn := w.member(wamp.JSON, "anyone")
+	for i, c := range []struct{ uri, register, subscribe string }{
+		{"com..a", `[65,**]`, `[33,**]`},
+		{"com..b", `[65,**]`, `[33,**]`},
+		{".com.a", `[65,**]`, `[33,**]`},
+		{"com.a.", `[8,64,*,{},"wamp.error.unavailable",**]`, `[8,32,*,{},"wamp.error.unavailable",**]`},
+		{"com..c", `[65,**]`, `[33,**]`},
+		{"com.a..", `[65,**]`, `[33,**]`},
+		{strings.Repeat(".", wamp.MaxWildcardComponents), `[8,64,*,{},"wamp.error.invalid_uri",**]`, `[8,32,*,{},"wamp.error.invalid_uri",**]`},
+	} {
+		one.take(t, fmt.Sprintf(`[64,%d,{"match":"wildcard"},%q]`, 2*i+1, c.uri))
+		if got := string(conn.buffer); !matches(got, c.register) {
+			t.Errorf("REGISTER %q: got %s, want %s", c.uri, got, c.register)
+		}
+		one.take(t, fmt.Sprintf(`[32,%d,{"match":"wildcard"},%q]`, 2*i+2, c.uri))
+		if got := string(conn.buffer); !matches(got, c.subscribe) {
+			t.Errorf("SUBSCRIBE %q: got %s, want %s", c.uri, got, c.subscribe)
+		}
+	}
+	one.end(&one.batch, "left")
+	other.take(t, `[32,1,{"match":"wildcard"},"com.a."]`)
+	if got := string(otherConn.buffer); !matches(got, `[33,**]`) {
+		t.Errorf("after the others have gone: got %s", got)
 	}
 }

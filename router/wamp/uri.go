@@ -44,14 +44,17 @@ func ParseMatch(s string) (Match, bool) {
 // MaxURILength bounds a URI, in bytes.
 const MaxURILength = 1024
 
+// MaxWildcardComponents bounds the components of a wildcard pattern.
+const MaxWildcardComponents = 64
+
 // ValidURI reports whether s is a URI under the specification's loose rules: no
 // empty component, no white space, no '#' ("URIs"). The router adds its own bound
 // on length, and takes no strings that are not UTF-8.
 func ValidURI(s string) bool { return validURI(s, Exact) }
 
 // ValidPattern reports whether s may be registered or subscribed under m: a
-// wildcard pattern may have empty components, a prefix may end in a dot. Only a
-// prefix may be empty as a whole.
+// wildcard pattern may have empty components, up to MaxWildcardComponents in all,
+// a prefix may end in a dot. Only a prefix may be empty as a whole.
 func ValidPattern(s string, m Match) bool { return validURI(s, m) }
 
 func validURI(s string, m Match) bool {
@@ -60,6 +63,9 @@ func validURI(s string, m Match) bool {
 	}
 	if s == "" {
 		return m == Prefix
+	}
+	if m == Wildcard && strings.Count(s, ".") >= MaxWildcardComponents {
+		return false
 	}
 	last := byte('.')
 	for i := 0; i < len(s); i++ {

@@ -43,6 +43,8 @@ func TestValidURI(t *testing.T) {
 		{"an encoded surrogate", "com.\xed\xa0\x80", false, false, false},
 		{"the character U+FFFD", "com.\ufffd", true, true, true},
 		{"the longest", strings.Repeat("a", wamp.MaxURILength), true, true, true},
+		{"as many components as a wildcard pattern may have", strings.Repeat("a.", wamp.MaxWildcardComponents-1) + "a", true, true, true},
+		{"more components than that", strings.Repeat("a.", wamp.MaxWildcardComponents) + "a", true, true, false},
 		{"too long", strings.Repeat("a", wamp.MaxURILength+1), false, false, false},
 	}
 	for _, c := range cases {
@@ -72,7 +74,8 @@ func FuzzValidPattern(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		for m, rule := range rules {
-			want := len(s) <= wamp.MaxURILength && utf8.ValidString(s) && rule.MatchString(s) && (s != "" || m == wamp.Prefix)
+			want := (m != wamp.Wildcard || strings.Count(s, ".") < wamp.MaxWildcardComponents) &&
+				len(s) <= wamp.MaxURILength && utf8.ValidString(s) && rule.MatchString(s) && (s != "" || m == wamp.Prefix)
 			if got := wamp.ValidPattern(s, m); got != want {
 				t.Errorf("ValidPattern(%q, %s) = %v, want %v", s, m, got, want)
 			}
