@@ -12,10 +12,26 @@ func Policy(c *config.Config) *realm.Policy {
 		Realms:         make(map[string]*realm.RealmPolicy, len(c.Realms)),
 		Authenticators: c.Authenticators(),
 	}
-	for name, roles := range c.Roles() {
-		p.Realms[name] = &realm.RealmPolicy{Name: name, Roles: roles}
+	roles := c.Roles()
+	for _, r := range c.Realms {
+		p.Realms[r.Name] = &realm.RealmPolicy{Name: r.Name, Roles: roles[r.Name], Settings: realmSettings(r.Settings)}
 	}
 	return p
+}
+
+func realmSettings(s config.RealmSettings) realm.Settings {
+	settings := realm.Settings{
+		CallTimeout:    s.CallTimeout,
+		MaxCallTimeout: s.MaxCallTimeout,
+		HistoryBytes:   s.HistoryBytes,
+		RetainedEvents: s.RetainedEvents,
+		RetainedBytes:  s.RetainedBytes,
+		ModifyDetails:  s.ModifyDetails,
+	}
+	for _, h := range s.History {
+		settings.History = append(settings.History, realm.HistoryRule(h))
+	}
+	return settings
 }
 
 // realmLimits and transportOptions pick what concerns each package.

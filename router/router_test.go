@@ -176,7 +176,7 @@ func TestApply(t *testing.T) {
 	for _, c := range changes {
 		restart[c.Path] = c.Restart
 	}
-	if want := map[string]bool{"realms": false, "transports[0].paths": false, "limits.ping_interval": true}; !reflect.DeepEqual(restart, want) {
+	if want := map[string]bool{"realms[0].roles": false, "realms[0].roles[0].permissions": false, "transports[0].paths": false, "limits.ping_interval": true}; !reflect.DeepEqual(restart, want) {
 		t.Errorf("changes %v, want %v", restart, want)
 	}
 

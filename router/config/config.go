@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"usher/router/auth"
+	"usher/router/wamp"
 )
 
 // Config is a validated configuration. It and everything it refers to is
@@ -34,8 +35,29 @@ type Config struct {
 
 // Realm is a realm with its roles, which have different names.
 type Realm struct {
-	Name  string
-	Roles []*auth.Role
+	Name     string
+	Roles    []*auth.Role
+	Settings RealmSettings
+}
+
+// RealmSettings are what a realm does beyond routing. Zero values mean the
+// defaults of package realm.
+type RealmSettings struct {
+	CallTimeout    time.Duration // of calls that ask for none; 0: they have none
+	MaxCallTimeout time.Duration // that a call may ask for; 0: any
+	History        []HistoryRule // with different (URI, Match)
+	HistoryBytes   int           // of the whole history
+	RetainedEvents int
+	RetainedBytes  int
+	ModifyDetails  bool // wamp.session.modify_details is there
+}
+
+// HistoryRule keeps the events of a topic, or of a pattern, for later.
+type HistoryRule struct {
+	URI    string
+	Match  wamp.Match
+	Events int           // at most so many
+	Age    time.Duration // at most; 0: any
 }
 
 // Transport is one listener and what it serves.

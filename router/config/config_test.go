@@ -90,7 +90,7 @@ limits: {max_message_size: 64KiB, queue_size: 1MB, ping_interval: 1m30s, pending
 	want := &Config{
 		File: "etc/usher.yaml",
 		Realms: []Realm{
-			{"realm1", []*auth.Role{
+			{Name: "realm1", Roles: []*auth.Role{
 				{Name: "authenticator", Rules: []auth.Rule{{URI: "com.example.authenticate", Allow: auth.Register}}},
 				{Name: "backend", Rules: []auth.Rule{
 					{Match: wamp.Prefix, Allow: auth.Call | auth.Register | auth.Publish | auth.Subscribe, DiscloseCaller: true, DisclosePublisher: true, Cache: true},
@@ -98,7 +98,7 @@ limits: {max_message_size: 64KiB, queue_size: 1MB, ping_interval: 1m30s, pending
 					{URI: "*", Match: wamp.Wildcard},
 				}},
 			}},
-			{"realm2", []*auth.Role{{Name: "guest"}}},
+			{Name: "realm2", Roles: []*auth.Role{{Name: "guest"}}},
 		},
 		Transports: []Transport{
 			{

@@ -132,7 +132,7 @@ func TestDiff(t *testing.T) {
 		{edit(t, "allow: {call: true}", "allow: {call: false}", "ws:", "wamp:") + "limits: {ping_interval: 5s, shutdown_timeout: 3s}\nscripts: {directory: lua, limits: {vms: 3}}\n", []string{
 			"limits.ping_interval: was the default, is now 5s; it takes effect when usher is started anew",
 			"scripts.directory: was the default, is now lua; it takes effect when usher is started anew",
-			"realms: changed",
+			`realms[0].roles[1].permissions: of role "frontend" of realm "realm1" changed`,
 			"scripts.limits: changed",
 			"limits.shutdown_timeout: changed",
 			"transports[0].paths: changed",

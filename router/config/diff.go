@@ -3,6 +3,9 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"strconv"
+
+	"usher/router/auth"
 )
 
 // Change is one part in which two configurations differ.
@@ -28,11 +31,11 @@ func Diff(a, b *Config) []Change {
 	changes := listenerChanges(a, b)
 	for _, row := range append(limitRows(a.Limits, b.Limits), diffRow{"scripts.directory", a.Scripts.Directory, b.Scripts.Directory}) {
 		if row.a != row.b {
-			changes = append(changes, Change{row.path, true, fmt.Sprintf("was %v, is now %v", shown(row.a), shown(row.b))})
+			changes = append(changes, Change{row.path, true, row.change()})
 		}
 	}
+	changes = append(changes, realmChanges(a, b)...)
 	for _, row := range []diffRow{
-		{"realms", a.Realms, b.Realms},
 		{"components", a.Components, b.Components},
 		{"scripts.env", a.Scripts.Env, b.Scripts.Env},
 		{"scripts.allow_join", a.Scripts.AllowJoin, b.Scripts.AllowJoin},
@@ -69,6 +72,78 @@ func listenerChanges(a, b *Config) []Change {
 	return changes
 }
 
+// realmChanges are the realms and roles that came, went or changed.
+func realmChanges(a, b *Config) []Change {
+	var changes []Change
+	add := func(path, format string, args ...any) {
+		changes = append(changes, Change{Path: path, Message: fmt.Sprintf(format, args...)})
+	}
+	for i := range b.Realms {
+		r, at := &b.Realms[i], fmt.Sprintf("realms[%d]", i)
+		old := a.realm(r.Name)
+		if old == nil {
+			add(at, "realm %q is new", r.Name)
+			continue
+		}
+		for j, role := range r.Roles {
+			at := fmt.Sprintf("%s.roles[%d]", at, j)
+			before := old.role(role.Name)
+			if before == nil {
+				add(at, "role %q of realm %q is new", role.Name, r.Name)
+				continue
+			}
+			for _, row := range roleRows(before, role) {
+				if !reflect.DeepEqual(row.a, row.b) {
+					add(at+"."+row.path, "of role %q of realm %q %s", role.Name, r.Name, row.change())
+				}
+			}
+		}
+		for _, role := range old.Roles {
+			if r.role(role.Name) == nil {
+				add(at+".roles", "role %q of realm %q is gone", role.Name, r.Name)
+			}
+		}
+		for _, row := range settingRows(&old.Settings, &r.Settings) {
+			if !reflect.DeepEqual(row.a, row.b) {
+				add(at+"."+row.path, "of realm %q %s", r.Name, row.change())
+			}
+		}
+	}
+	for _, r := range a.Realms {
+		if b.realm(r.Name) == nil {
+			add("realms", "realm %q is gone", r.Name)
+		}
+	}
+	return changes
+}
+
+func roleRows(a, b *auth.Role) []diffRow {
+	return []diffRow{
+		{"permissions", a.Rules, b.Rules},
+		{"trustlevel", trustlevel(a), trustlevel(b)},
+		{"allow_disclose_me", !a.DenyDiscloseMe, !b.DenyDiscloseMe},
+	}
+}
+
+func trustlevel(r *auth.Role) string {
+	if r.Trustlevel.Given {
+		return strconv.Itoa(r.Trustlevel.Level)
+	}
+	return "none"
+}
+
+func settingRows(a, b *RealmSettings) []diffRow {
+	return []diffRow{
+		{"call_timeout", a.CallTimeout, b.CallTimeout},
+		{"max_call_timeout", a.MaxCallTimeout, b.MaxCallTimeout},
+		{"event_history.rules", a.History, b.History},
+		{"event_history.bytes", a.HistoryBytes, b.HistoryBytes},
+		{"retained.events", a.RetainedEvents, b.RetainedEvents},
+		{"retained.bytes", a.RetainedBytes, b.RetainedBytes},
+		{"modify_details", a.ModifyDetails, b.ModifyDetails},
+	}
+}
+
 // Same reports whether e and o are one listener: certificates may differ.
 func (e Endpoint) Same(o Endpoint) bool {
 	return e.Address() == o.Address() && (e.TLS == nil) == (o.TLS == nil)
@@ -98,9 +173,17 @@ type diffRow struct {
 	a, b any
 }
 
+// change is the difference in words; what has parts just changed.
+func (r diffRow) change() string {
+	if reflect.TypeOf(r.b).Kind() == reflect.Slice {
+		return "changed"
+	}
+	return fmt.Sprintf("was %v, is now %v", shown(r.a), shown(r.b))
+}
+
 // shown is a value in words: zero values are defaults of other packages.
 func shown(v any) any {
-	if reflect.ValueOf(v).IsZero() {
+	if rv := reflect.ValueOf(v); rv.Kind() != reflect.Bool && rv.IsZero() {
 		return "the default"
 	}
 	return v

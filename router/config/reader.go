@@ -137,7 +137,10 @@ func (v value) integer(low, high int) int {
 }
 
 // duration returns a positive time of at most a day, or 0 where it is absent or wrong.
-func (v value) duration() time.Duration {
+func (v value) duration() time.Duration { return v.durationTo(24 * time.Hour) }
+
+// durationTo is duration with another upper bound, of whole hours.
+func (v value) durationTo(most time.Duration) time.Duration {
 	if v.n != nil && v.n.kind == kindInt {
 		v.fail("%s has no unit: write %[1]sms or %[1]ss", v.n.text)
 		return 0
@@ -153,8 +156,8 @@ func (v value) duration() time.Duration {
 	switch {
 	case err != nil:
 		v.fail("%q is not a duration: write 500ms, 5s or 1m30s", v.n.text)
-	case d < time.Millisecond || d > 24*time.Hour:
-		v.fail("%s is not from 1ms to 24h", v.n.text)
+	case d < time.Millisecond || d > most:
+		v.fail("%s is not from 1ms to %dh", v.n.text, most/time.Hour)
 	default:
 		return d
 	}

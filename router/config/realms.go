@@ -11,7 +11,9 @@ import (
 // realms reads the list of realms. The keys of one:
 //
 //	name   a URI
-//	roles  list of roles: {name, permissions}
+//	roles  list of roles: name, permissions (see rules) and the keys of roleSettings
+//
+// and those of settings, or of crossbarSettings in a Crossbar.io node file.
 func (r *reader) realms(v value) []Realm {
 	var realms []Realm
 	first := map[string]value{}
@@ -24,8 +26,17 @@ func (r *reader) realms(v value) []Realm {
 		}
 		unique(first, realm.Name, name, "realm")
 		realm.Roles = r.roles(f.need("roles"))
+		if r.crossbar {
+			r.crossbarSettings(f, &realm)
+		} else {
+			realm.Settings = r.settings(f)
+		}
 		r.crossbarOnly(f, "id")
-		f.done(nil)
+		f.done(map[string]string{
+			"timeout":    "it is called call_timeout",
+			"store":      "write event_history: {rules: [{uri: …}]}",
+			"trustlevel": "trustlevel belongs into an entry of roles",
+		})
 		realms = append(realms, realm)
 	}
 	if v.n != nil && v.n.kind == kindList && len(realms) == 0 {
@@ -65,6 +76,9 @@ func (r *reader) roles(v value) []*auth.Role {
 		role.Rules = r.rules(f.get("permissions"))
 		if a := f.get("authorizer"); !a.absent() {
 			a.unsupported("dynamic authorizers are not supported: the role may do only what its permissions allow")
+		}
+		if !r.crossbar {
+			r.roleSettings(f, role)
 		}
 		r.crossbarOnly(f, "id")
 		f.done(map[string]string{"uri": "uri belongs into an entry of permissions", "allow": "allow belongs into an entry of permissions"})
