@@ -41,6 +41,9 @@ type RawSocketOptions struct {
 	Formats        []wamp.Format // that are spoken; empty: all
 	MaxMessageSize int           // of an incoming message; zero: as the Transport's options say
 	Deadline       time.Time     // of the handshake; zero: 5 s from now
+	// Ping has the client asked for a sign of life from the start, and not only once
+	// it has shown that it knows pings: some clients break on them.
+	Ping bool
 }
 
 // handshakeTimeout bounds a handshake for which nothing else is said.
@@ -82,7 +85,7 @@ func (t *Transport) AcceptRawSocket(nc net.Conn, o RawSocketOptions) (*RawSocket
 		return nil, fmt.Errorf("RawSocket handshake: %w", err)
 	}
 	_ = nc.SetDeadline(time.Time{})
-	return t.startRawSocket(nc, false, f, exponentLength(length), exponentLength(asked[1]>>4)), nil
+	return t.startRawSocket(nc, false, f, exponentLength(length), exponentLength(asked[1]>>4), o.Ping), nil
 }
 
 // RefuseRawSocket answers whatever a RawSocket client asks with the error that there
@@ -115,7 +118,7 @@ func (t *Transport) shakeRawSocket(ctx context.Context, nc net.Conn, f wamp.Form
 		return nil, err
 	}
 	_ = nc.SetDeadline(time.Time{})
-	return t.startRawSocket(nc, true, f, largest, takes), nil
+	return t.startRawSocket(nc, true, f, largest, takes, false), nil
 }
 
 // askRawSocket sends what a client asks and reads the answer.

@@ -49,7 +49,7 @@ func listenRaw(t testing.TB, o Options, kind string, agreed RawSocketOptions) *r
 	if kind == "tls" {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate()}})
 	}
-	e := &rawEndpoint{t: t, transport: New(o), kind: kind, listener: l, accepted: make(chan *RawSocket, 2000), failed: make(chan error, 16)}
+	e := &rawEndpoint{t: t, transport: New(o), kind: kind, listener: l, accepted: make(chan *RawSocket, 2000), failed: make(chan error, 2000)}
 	t.Cleanup(func() { _ = l.Close() })
 	go func() { // until l is closed
 		for {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"usher/router/wamp"
 )
@@ -14,6 +15,7 @@ type RawSocket struct {
 	stream
 	largest int     // message that is taken
 	head    []byte  // what was read of a prefix; its capacity is prefixSize
+	judged  bool    // its liveness is
 	idle    *buffer // what a socket is read into that can't be read without waiting
 }
 
@@ -28,14 +30,51 @@ const (
 
 // startRawSocket makes a Conn of nc after the handshake. takes is the largest
 // message that the peer takes, largest the one that is taken from it.
-func (t *Transport) startRawSocket(nc net.Conn, client bool, f wamp.Format, largest, takes int) *RawSocket {
+//
+// A peer is asked for a sign of life once it has shown that it knows pings, or
+// from the start with ping: Autobahn|Python takes one for the length of a message
+// of 16 MiB, waits for that, and would be cut after the first quiet minute. For
+// others the system's own keep-alive has to do, which sees a machine that is gone.
+func (t *Transport) startRawSocket(nc net.Conn, client bool, f wamp.Format, largest, takes int, ping bool) *RawSocket {
 	c := &RawSocket{largest: largest, head: make([]byte, 0, prefixSize)}
 	c.init(t, nc, client)
+	t.keepAlive(nc)
 	if c.raw == nil {
 		c.idle = &buffer{make([]byte, 0, idleBuffer)}
 	}
 	c.start(subprotocol{format: f}, queue{prefixed: true, largest: takes}, c)
+	if ping {
+		c.judge()
+	}
 	return c
+}
+
+// judge begins to watch the peer's liveness.
+func (c *RawSocket) judge() {
+	if c.judged {
+		return
+	}
+	c.judged = true
+	c.in.lastRead.Store(c.t.wheel.now())
+	c.t.wheel.add(&c.stream)
+	c.mu.Lock()
+	closed := c.state == stateClosed
+	c.mu.Unlock()
+	if closed { // meanwhile, so that nobody else would
+		c.t.wheel.remove(&c.stream)
+	}
+}
+
+// keepAlive has the system look whether nc's peer is there, as often as pings
+// would.
+func (t *Transport) keepAlive(nc net.Conn) {
+	if socket, ok := below(nc).(*net.TCPConn); ok && t.wheel.interval > 0 {
+		const probes = 3
+		// Its failure leaves the system's own settings.
+		_ = socket.SetKeepAliveConfig(net.KeepAliveConfig{
+			Enable: true, Idle: t.wheel.interval, Interval: max(t.wheel.timeout/probes, time.Second), Count: probes,
+		})
+	}
 }
 
 // read implements framing.
@@ -61,6 +100,7 @@ func (c *RawSocket) read() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.judge()
 		if kind == rawPing && !c.pong(data) {
 			return nil, c.lost()
 		}

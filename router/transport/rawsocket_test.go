@@ -325,7 +325,7 @@ func TestPongsAreBounded(t *testing.T) {
 func TestPongsJumpTheQueue(t *testing.T) {
 	client, server := net.Pipe()
 	tr := New(Options{})
-	c := tr.startRawSocket(server, false, wamp.JSON, 1<<20, 1<<20)
+	c := tr.startRawSocket(server, false, wamp.JSON, 1<<20, 1<<20, false)
 	p := &rawPeer{t, client}
 	t.Cleanup(func() { _ = client.Close(); end(t, c) })
 	var b Batch

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -78,7 +79,6 @@ func (c *stream) start(s subprotocol, q queue, f framing) {
 	c.in.started = true
 	c.t.counters.connections.Add(1)
 	c.in.lastRead.Store(c.t.wheel.now())
-	c.t.wheel.add(c)
 }
 
 // Format implements Conn.
@@ -187,8 +187,20 @@ func (c *stream) die(err error) {
 	c.t.counters.dropped.Add(int64(dropped))
 	c.t.counters.connections.Add(-1)
 	c.t.wheel.remove(c)
+	if !errors.Is(err, ErrClosed) {
+		_ = below(c.nc).Close()
+	}
 	_ = c.nc.Close()
 	close(c.done)
+}
+
+// below is the socket under nc, or nc itself. TLS says that it is being closed and
+// waits 5 s for a peer that does not read: closing what is below spares that.
+func below(nc net.Conn) net.Conn {
+	if outer, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		return below(outer.NetConn())
+	}
+	return nc
 }
 
 // SetReadDeadline implements Conn.

@@ -41,6 +41,7 @@ func (c *WebSocket) start(ws *websocket.Conn, s subprotocol) {
 		q.opcode = opText
 	}
 	c.stream.start(s, q, c)
+	c.t.wheel.add(&c.stream)
 }
 
 // pong answers a ping. Of several that wait only the last is answered, as RFC

@@ -243,6 +243,10 @@ const maxDrain = 128 << 20
 // ended it too: a socket that is closed with data unread resets the connection,
 // and what was written last is lost.
 func (c *stream) drain(end bool) {
+	if socket := below(c.nc); socket != c.nc {
+		cut := time.AfterFunc(time.Until(c.closeBy), func() { _ = socket.Close() })
+		defer cut.Stop()
+	}
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && end {
 		_ = half.CloseWrite() // its failure shows in what follows
 	}
