@@ -78,7 +78,7 @@ func BenchmarkRoute(b *testing.B) {
 		for _, size := range []int{16, 4096} {
 			b.Run(fmt.Sprintf("%s/%dB", f, size), func(b *testing.B) {
 				w := newWorld(b, scenario(), Limits{})
-				r := newRoute(b, w, f, size)
+				r := newRoute(b, w, f, size, "com.example.echo")
 				b.ReportAllocs()
 				for b.Loop() {
 					r.call(b)
@@ -98,16 +98,16 @@ type route struct {
 	data                   []byte
 }
 
-func newRoute(t testing.TB, w *world, f wamp.Format, size int) *route {
+func newRoute(t testing.TB, w *world, f wamp.Format, size int, procedure string) *route {
 	r := &route{format: f}
 	r.caller, r.callerConn = w.member(f, "anyone")
 	r.callee, r.calleeConn = w.member(f, "anyone")
-	r.receive(t, r.callee, &wamp.Register{Request: 1, Procedure: "com.example.echo"})
+	r.receive(t, r.callee, &wamp.Register{Request: 1, Procedure: procedure})
 	payload, err := newPayload(f, size)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.message = wamp.Call{Procedure: "com.example.echo", Payload: payload}
+	r.message = wamp.Call{Procedure: procedure, Payload: payload}
 	r.yield = wamp.Yield{Payload: payload}
 	return r
 }
@@ -136,7 +136,7 @@ func TestRoutedCallAllocatesNothing(t *testing.T) {
 	}
 	eachFormat(t, func(t *testing.T, f wamp.Format) {
 		w := newWorld(t, scenario(), Limits{})
-		r := newRoute(t, w, f, 16)
+		r := newRoute(t, w, f, 16, "com.example.echo")
 		r.call(t)
 		if n := testing.AllocsPerRun(1000, func() { r.call(t) }); n > 0 {
 			t.Errorf("%v allocations for one call", n)

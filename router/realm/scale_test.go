@@ -2,26 +2,110 @@ package realm
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"usher/router/wamp"
 )
 
-// manyOf gives s so many registrations and subscriptions of one policy.
-func (w *world) manyOf(s *session, m wamp.Match, n int) {
+// manyOf gives s so many registrations and subscriptions of some policies in turn.
+func (w *world) manyOf(s *session, n int, policies ...wamp.Match) {
 	w.t.Helper()
 	r := s.realm
 	for i := range n {
-		uri := fmt.Sprintf("com.example.many.%d", i)
-		if m == wamp.Wildcard {
-			uri = fmt.Sprintf("com.example..%d", i)
-		}
+		m := policies[i%len(policies)]
+		uri := manyURI(m, i)
 		r.mu.Lock()
 		r.addRegistration(&registration{id: w.nextRegistration(), uri: uri, match: m, callee: s})
 		r.addSubscriber(s.newSubscription(uri, wamp.SubscribeOptions{Match: m}), s)
 		r.mu.Unlock()
+	}
+	r.flushMeta(nil)
+}
+
+// manyURI is the i-th of manyOf.
+func manyURI(m wamp.Match, i int) string {
+	if m == wamp.Wildcard {
+		return fmt.Sprintf("com.example..%d", i)
+	}
+	return fmt.Sprintf("com.example.many.%d", i)
+}
+
+// BenchmarkRouteAmong is BenchmarkRoute, and the same for a publication that one
+// other session hears, in a realm with so many registrations and as many
+// subscriptions of all kinds that do not match: it must not grow with them.
+func BenchmarkRouteAmong(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		w := newWorld(b, scenario(), Limits{})
+		w.Node.log = slog.New(slog.DiscardHandler)
+		many, _ := w.member(wamp.JSON, "anyone")
+		w.manyOf(many, n, wamp.Exact, wamp.Prefix, wamp.Wildcard)
+		var names atomic.Int64
+		b.Run(fmt.Sprintf("call/%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				r := newRoute(b, w, wamp.JSON, 16, fmt.Sprintf("com.example.echo.x%d", names.Add(1)))
+				for pb.Next() {
+					r.call(b)
+				}
+			})
+		})
+		b.Run(fmt.Sprintf("publish/%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				topic := fmt.Sprintf("com.example.topic.x%d", names.Add(1))
+				publisher, _ := w.member(wamp.JSON, "anyone")
+				subscriber, _ := w.member(wamp.JSON, "anyone")
+				subscriber.take(b, fmt.Sprintf(`[32,1,{},%q]`, topic))
+				r := &route{format: wamp.JSON}
+				publish := &wamp.Publish{Topic: topic, Payload: jsonArgs(`["a small payload"]`)}
+				for pb.Next() {
+					publish.Request++
+					r.receive(b, publisher, publish)
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkEndOfALargeSession is the end of a session with so many registrations
+// and as many subscriptions, and what another waits for the realm meanwhile at most.
+func BenchmarkEndOfALargeSession(b *testing.B) {
+	for _, m := range []wamp.Match{wamp.Exact, wamp.Prefix, wamp.Wildcard} {
+		for _, n := range []int{1_000, 10_000, 100_000} {
+			b.Run(fmt.Sprintf("%s/%d", m, n), func(b *testing.B) {
+				w := newWorld(b, scenario(), Limits{})
+				w.Node.log = slog.New(slog.DiscardHandler)
+				var longest time.Duration
+				for range b.N {
+					b.StopTimer()
+					large, _ := w.member(wamp.JSON, "anyone")
+					w.manyOf(large, n, m)
+					ended := make(chan struct{})
+					b.StartTimer()
+					go func() {
+						defer close(ended)
+						large.end(&large.batch, "dropped")
+					}()
+					for running := true; running; runtime.Gosched() {
+						select {
+						case <-ended:
+							running = false
+						default:
+						}
+						asked := time.Now()
+						large.realm.mu.Lock()
+						large.realm.mu.Unlock() //nolint:staticcheck // to have had it is all
+						longest = max(longest, time.Since(asked))
+					}
+				}
+				b.ReportMetric(float64(longest.Microseconds()), "us-longest-wait")
+			})
+		}
 	}
 }
 
@@ -38,7 +122,7 @@ func TestEndOfALargeSession(t *testing.T) {
 			w := newWorld(t, scenario(), Limits{})
 			large, _ := w.member(wamp.JSON, "anyone")
 			other, conn := w.member(wamp.JSON, "anyone")
-			w.manyOf(large, m, n)
+			w.manyOf(large, n, m)
 
 			ended := make(chan struct{})
 			go func() {
@@ -63,10 +147,7 @@ func TestEndOfALargeSession(t *testing.T) {
 			if st := w.Stats(); st.Registrations != 0 || st.Subscriptions != 0 {
 				t.Errorf("left behind: %+v", st)
 			}
-			uri := "com.example.many.7"
-			if m == wamp.Wildcard {
-				uri = "com.example..7"
-			}
+			uri := manyURI(m, 7)
 			other.take(t, fmt.Sprintf(`[64,1,{"match":%q},%q]`, m, uri))
 			if got := string(conn.buffer); !matches(got, `[65,1,*]`) {
 				t.Errorf("got %s, want REGISTERED", got)
@@ -82,7 +163,7 @@ func TestPartOfAnEndedSession(t *testing.T) {
 	large, largeConn := w.member(wamp.JSON, "anyone")
 	other, conn := w.member(wamp.JSON, "anyone")
 	const n = 4 * removalStep
-	w.manyOf(large, wamp.Exact, n)
+	w.manyOf(large, n, wamp.Exact)
 	r := large.realm
 
 	large.rules.Store(w.noRules)
@@ -92,7 +173,7 @@ func TestPartOfAnEndedSession(t *testing.T) {
 	}
 	request := 0
 	for i := range n {
-		uri := fmt.Sprintf("com.example.many.%d", i)
+		uri := manyURI(wamp.Exact, i)
 		request++
 		other.take(t, fmt.Sprintf(`[48,%d,{},%q]`, request, uri))
 		if got := string(conn.buffer); !matches(got, `[8,48,*,{},"wamp.error.no_such_procedure",**]`) {

@@ -102,8 +102,7 @@ func (s *session) end(b *transport.Batch, why string) bool {
 		return false
 	}
 	s.rules.Store(s.node.noRules)
-	s.removeAll()
-	s.realm.flushMeta(b)
+	s.removeAll(b)
 	s.left(b)
 	w := s.node.works.get()
 	defer s.node.works.put(w)
@@ -122,17 +121,22 @@ func (s *session) end(b *transport.Batch, why string) bool {
 }
 
 // removeAll takes what the session has in its realm, which its rules let nobody
-// reach any more, a part at a time.
-func (s *session) removeAll() {
+// reach any more, a part at a time. What is told of it is written in between, so
+// that it does not pile up.
+func (s *session) removeAll(b *transport.Batch) {
 	var left []*subscription
 	for isAll := false; !isAll; {
 		left, isAll = s.realm.removeSome(s, left[:0])
+		s.realm.flushMeta(b)
 		if s.conn != nil {
 			for _, sub := range left {
 				sub.inFlight.wait() // no EVENT is behind a GOODBYE
 			}
 		}
 		if !isAll {
+			if b != nil {
+				b.Flush()
+			}
 			runtime.Gosched() // or this goroutine had the lock again before those who wait wake up
 		}
 	}

@@ -54,7 +54,7 @@ func (w *world) member(f wamp.Format, role string) (*session, *sink) {
 }
 
 // take has the session handle a message that is given in JSON.
-func (s *session) take(t *testing.T, message string) {
+func (s *session) take(t testing.TB, message string) {
 	t.Helper()
 	if bye := s.receive([]byte(message)); bye != nil {
 		t.Fatalf("%s: %s", message, bye.why)
