@@ -29,6 +29,10 @@ type Options struct {
 	Header http.Header
 	// Timeout bounds each wait whose context has no deadline. Zero: 30 s.
 	Timeout time.Duration
+	// Revoked is called by the reader when the router takes away a registration or
+	// subscription (*wamp.Unregistered, *wamp.Unsubscribed). Like an EventHandler it
+	// must return soon. Nil: nobody is told.
+	Revoked func(m wamp.Message)
 	// Transport is what Connect's connection belongs to. Nil: one of its own, with
 	// default options.
 	Transport *transport.Transport
@@ -62,21 +66,24 @@ type Client struct {
 	conn    transport.Conn
 	welcome wamp.Welcome
 	timeout time.Duration
-	done    chan struct{} // closed by the reader when it ends
+	revoked func(m wamp.Message) // may be nil
+	done    chan struct{}        // closed by the reader when it ends
 
 	mu            sync.Mutex // guards what follows, and the order of requests on the wire
 	lastRequest   wamp.ID
 	pending       map[wamp.ID]*request
 	subscriptions map[wamp.ID]EventHandler
 	registrations map[wamp.ID]InvocationHandler
-	invocations   int   // being handled
-	err           error // why the session ended; nil before
+	invocations   map[wamp.ID]*invocation // being handled
+	newest        wamp.ID                 // request id of the newest invocation
+	err           error                   // why the session ended; nil before
 }
 
 // request is one that waits for its answer.
 type request struct {
-	wants  wamp.MessageType
-	answer chan answer // holds one
+	wants    wamp.MessageType
+	answer   chan answer   // holds one
+	progress ResultHandler // of a call; may be nil
 	// accepted is called by the reader, under mu, before it reads on: no event can
 	// come before its handler.
 	accepted func(id wamp.ID)
@@ -107,10 +114,11 @@ func Join(ctx context.Context, conn transport.Conn, o Options) (*Client, error) 
 	ctx, cancel := bounded(ctx, o.Timeout)
 	defer cancel()
 	c := &Client{
-		conn: conn, timeout: o.Timeout, done: make(chan struct{}),
+		conn: conn, timeout: o.Timeout, revoked: o.Revoked, done: make(chan struct{}),
 		pending:       make(map[wamp.ID]*request),
 		subscriptions: make(map[wamp.ID]EventHandler),
 		registrations: make(map[wamp.ID]InvocationHandler),
+		invocations:   make(map[wamp.ID]*invocation),
 	}
 	// A cancelled ctx ends a Read that waits.
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
@@ -188,17 +196,23 @@ const goodbyeRequest wamp.ID = 0
 
 // request sends what build makes of a new request id and waits for the answer.
 func (c *Client) request(ctx context.Context, r *request, build func(id wamp.ID) wamp.Message) (wamp.Message, error) {
-	c.mu.Lock()
-	id := c.lastRequest + 1
-	err := c.send(id, r, build(id))
-	if err == nil {
-		c.lastRequest = id
-	}
-	c.mu.Unlock()
+	id, err := c.start(r, build)
 	if err != nil {
 		return nil, err
 	}
 	return c.await(ctx, id, r)
+}
+
+// start is request without the wait.
+func (c *Client) start(r *request, build func(id wamp.ID) wamp.Message) (wamp.ID, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id := c.lastRequest + 1
+	if err := c.send(id, r, build(id)); err != nil {
+		return 0, err
+	}
+	c.lastRequest = id
+	return id, nil
 }
 
 // send sends m and notes that r waits for its answer. mu is held, so that request

@@ -11,6 +11,23 @@ import (
 // ErrClosed is what requests end with after Leave or Close.
 var ErrClosed = errors.New("the session is closed")
 
+// ErrAnswered is what a PendingCall returns that has its answer, or was given up.
+var ErrAnswered = errors.New("the call has ended")
+
+// ErrNoProgress is what Progress returns where the caller takes no progressive
+// results.
+var ErrNoProgress = errors.New("the caller did not ask for progressive results")
+
+// InterruptError is why an invocation's context has ended where the router sent
+// INTERRUPT: the caller canceled the call or left, or the call took too long. An
+// InvocationHandler gets it from context.Cause.
+type InterruptError struct {
+	Mode   string // of the cancellation; may be empty
+	Reason string // URI; may be empty
+}
+
+func (e *InterruptError) Error() string { return withText("", "interrupted", e.Reason) }
+
 // ConnectError says that there was no connection to a WAMP router at the URL.
 type ConnectError struct {
 	URL string

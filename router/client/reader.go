@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"usher/router/auth"
@@ -13,10 +12,6 @@ import (
 
 // agent is HELLO.Details.agent.
 const agent = "usher client"
-
-// maxInvocations bounds how many invocations are handled at a time; those beyond
-// are answered with wamp.error.unavailable.
-const maxInvocations = 1024
 
 // reader is the reading side of a Client: the joining goroutine's, then run's.
 type reader struct {
@@ -40,15 +35,10 @@ func (r *reader) next() (wamp.Message, error) {
 
 // join is the dialogue from HELLO to WELCOME.
 func (r *reader) join(ctx context.Context, o Options) error {
-	// What is announced is what this package does.
-	caller := wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification}
-	callee := wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification | wamp.FeaturePatternBasedRegistration}
-	publisher := wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification | wamp.FeaturePublisherExclusion}
-	subscriber := wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification | wamp.FeaturePatternBasedSubscription}
 	err := r.client.conn.Send(&r.batch, &wamp.Hello{
 		Realm: o.Realm, Authid: o.Authid, Authrole: o.Authrole, Authmethods: o.Authmethods, HasAuthmethods: true,
 		Authextra: o.Authextra, Agent: agent,
-		Roles: wamp.Roles{Caller: caller, Callee: callee, Publisher: publisher, Subscriber: subscriber},
+		Roles: announced(),
 	})
 	for err == nil {
 		var m wamp.Message
@@ -69,6 +59,24 @@ func (r *reader) join(ctx context.Context, o Options) error {
 		}
 	}
 	return fmt.Errorf("join realm %q: %w", o.Realm, err)
+}
+
+// announced is what this package does.
+func announced() wamp.Roles {
+	return wamp.Roles{
+		Caller: wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification |
+			wamp.FeatureProgressiveCallResults | wamp.FeatureProgressiveCallInvocations |
+			wamp.FeatureCallCanceling | wamp.FeatureCallTimeout | wamp.FeaturePayloadPassthruMode},
+		Callee: wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification | wamp.FeatureCallTrustlevels |
+			wamp.FeaturePatternBasedRegistration | wamp.FeatureSharedRegistration | wamp.FeatureRegistrationRevocation |
+			wamp.FeatureProgressiveCallResults | wamp.FeatureProgressiveCallInvocations |
+			wamp.FeatureCallCanceling | wamp.FeatureCallTimeout},
+		Publisher: wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification |
+			wamp.FeaturePublisherExclusion | wamp.FeatureSubscriberBlackwhiteListing | wamp.FeaturePayloadPassthruMode},
+		Subscriber: wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification | wamp.FeaturePublicationTrustlevels |
+			wamp.FeaturePatternBasedSubscription | wamp.FeatureSubscriptionRevocation | wamp.FeatureEventRetention |
+			wamp.FeaturePayloadPassthruMode},
+	}
 }
 
 func (r *reader) answerChallenge(ctx context.Context, m *wamp.Challenge, o Options) error {
@@ -114,6 +122,8 @@ func (r *reader) handle(ctx context.Context, m wamp.Message) error {
 		}
 	case *wamp.Invocation:
 		r.invoke(ctx, m)
+	case *wamp.Interrupt:
+		c.interrupt(m)
 	case *wamp.Abort:
 		return &AbortError{Reason: m.Reason, Message: m.Message}
 	case *wamp.Goodbye:
@@ -126,7 +136,7 @@ func (r *reader) handle(ctx context.Context, m wamp.Message) error {
 	case *wamp.Error:
 		c.answer(m.Request, answer{err: &Error{URI: m.URI, Payload: m.Payload.Clone()}})
 	case *wamp.Result:
-		c.answer(m.Request, answer{message: &wamp.Result{Request: m.Request, Payload: m.Payload.Clone()}})
+		c.result(m)
 	case *wamp.Published:
 		c.answer(m.Request, answer{message: &wamp.Published{Request: m.Request, Publication: m.Publication}})
 	case *wamp.Subscribed:
@@ -134,13 +144,36 @@ func (r *reader) handle(ctx context.Context, m wamp.Message) error {
 	case *wamp.Registered:
 		c.accept(m.Request, m.Registration, &wamp.Registered{Request: m.Request, Registration: m.Registration})
 	case *wamp.Unsubscribed:
-		c.answer(m.Request, answer{message: &wamp.Unsubscribed{Request: m.Request}})
+		if m.Request == 0 {
+			c.takeAway(&wamp.Unsubscribed{Subscription: m.Subscription, Reason: m.Reason})
+		} else {
+			c.answer(m.Request, answer{message: &wamp.Unsubscribed{Request: m.Request}})
+		}
 	case *wamp.Unregistered:
-		c.answer(m.Request, answer{message: &wamp.Unregistered{Request: m.Request}})
+		if m.Request == 0 {
+			c.takeAway(&wamp.Unregistered{Registration: m.Registration, Reason: m.Reason})
+		} else {
+			c.answer(m.Request, answer{message: &wamp.Unregistered{Request: m.Request}})
+		}
 	default:
 		return fmt.Errorf("the router sent a message of type %d in a session", m.Type())
 	}
 	return nil
+}
+
+// takeAway forgets what the router has revoked, and tells.
+func (c *Client) takeAway(m wamp.Message) {
+	c.mu.Lock()
+	switch m := m.(type) {
+	case *wamp.Unsubscribed:
+		delete(c.subscriptions, m.Subscription)
+	case *wamp.Unregistered:
+		delete(c.registrations, m.Registration)
+	}
+	c.mu.Unlock()
+	if c.revoked != nil {
+		c.revoked(m)
+	}
 }
 
 // accept lets the handler of a subscription or registration take force, then
@@ -168,55 +201,4 @@ func (c *Client) answer(id wamp.ID, a answer) bool {
 	}
 	r.answer <- a
 	return true
-}
-
-// invoke starts the handler of an invocation.
-func (r *reader) invoke(ctx context.Context, m *wamp.Invocation) {
-	c := r.client
-	c.mu.Lock()
-	h := c.registrations[m.Registration]
-	busy := c.invocations >= maxInvocations
-	if h != nil && !busy {
-		c.invocations++
-	}
-	c.mu.Unlock()
-	switch {
-	case h == nil:
-		r.refuse(m.Request, wamp.ErrNoSuchRegistration, "not registered by this client any more")
-	case busy:
-		r.refuse(m.Request, wamp.ErrUnavailable, "the callee has too many calls in hand")
-	default:
-		i := *m
-		i.Payload = m.Payload.Clone()
-		go c.serve(ctx, h, &i)
-	}
-}
-
-// refuse answers an invocation with an error. Where it cannot be sent the
-// connection is going away, and the caller is told by the router.
-func (r *reader) refuse(request wamp.ID, uri, text string) {
-	_ = r.client.conn.Send(&r.batch, &wamp.Error{RequestType: wamp.TypeInvocation, Request: request, URI: uri, Payload: codec.TextPayload(text)})
-}
-
-// serve runs a handler and sends what it returns.
-func (c *Client) serve(ctx context.Context, h InvocationHandler, i *wamp.Invocation) {
-	p, err := h(ctx, i)
-	c.mu.Lock()
-	c.invocations--
-	c.mu.Unlock()
-	if err == nil {
-		if err = c.conn.Send(nil, &wamp.Yield{Request: i.Request, Payload: p}); err == nil {
-			return
-		}
-	}
-	reply := &wamp.Error{RequestType: wamp.TypeInvocation, Request: i.Request}
-	var chosen *Error
-	if errors.As(err, &chosen) {
-		reply.URI, reply.Payload = chosen.URI, chosen.Payload
-	} else {
-		reply.URI, reply.Payload = wamp.ErrRuntime, codec.TextPayload(err.Error())
-	}
-	// Where this cannot be sent the connection is going away, and the router
-	// answers the caller.
-	_ = c.conn.Send(nil, reply)
 }

@@ -13,11 +13,6 @@ import (
 // wait for an answer of the router. The payload is borrowed until it returns.
 type EventHandler func(e *wamp.Event)
 
-// InvocationHandler answers calls of one registration. It runs on a goroutine of
-// its own and owns i. An *Error becomes the caller's error, any other error
-// wamp.error.runtime_error with its text. ctx ends with the session.
-type InvocationHandler func(ctx context.Context, i *wamp.Invocation) (wamp.Payload, error)
-
 // Payload encodes arguments in the connection's format. nil ones are left out.
 func (c *Client) Payload(args []any, kwargs map[string]any) (wamp.Payload, error) {
 	p := wamp.Payload{Format: c.Format()}
@@ -36,18 +31,6 @@ func (c *Client) Payload(args []any, kwargs map[string]any) (wamp.Payload, error
 		}
 	}
 	return p, nil
-}
-
-// Call calls a procedure. p is borrowed until Call returns; the result is the
-// caller's. An ERROR is an *Error.
-func (c *Client) Call(ctx context.Context, procedure string, o wamp.CallOptions, p wamp.Payload) (wamp.Payload, error) {
-	m, err := c.request(ctx, &request{wants: wamp.TypeResult}, func(id wamp.ID) wamp.Message {
-		return &wamp.Call{Request: id, Options: o, Procedure: procedure, Payload: p}
-	})
-	if err != nil {
-		return wamp.Payload{}, fmt.Errorf("call %s: %w", procedure, err)
-	}
-	return m.(*wamp.Result).Payload, nil
 }
 
 // Publish publishes an event. Where o.Acknowledge is set it waits and returns the
