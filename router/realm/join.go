@@ -178,7 +178,7 @@ func (h *handshake) welcome(hello *wamp.Hello, a *auth.Accepted) *session {
 		return nil
 	}
 	h.id = 0 // it is the session's from now on
-	s.joined(&h.batch)
+	s.realm.flushMeta(&h.batch)
 	if n.informs() {
 		n.log.Info("session joined", s.logFields(
 			slog.String("authmethod", a.Method),

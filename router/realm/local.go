@@ -56,7 +56,7 @@ func (n *Node) Join(o LocalOptions, h LocalHandler) (*Local, error) {
 		return nil, e
 	}
 	n.log.Info("session joined", s.logFields(slog.String("peer", "local"))...)
-	s.joined(nil)
+	s.realm.flushMeta(nil)
 	return l, nil
 }
 

@@ -13,6 +13,7 @@ type metaCall struct {
 	batch   *transport.Batch
 	work    *work
 	payload wamp.Payload  // the arguments; borrowed
+	args    arguments     // the same, for reading them one by one
 	result  *codec.Writer // the arguments of RESULT; a list that is open already
 }
 
@@ -20,11 +21,27 @@ type metaCall struct {
 type metaProcedure func(c *metaCall) *ErrorReply
 
 // metaProcedureNamed returns the procedure that the router offers under a URI, or
-// nil. Permissions are judged before it is called.
+// nil. Permissions are judged before it is called, by its URI and the caller's
+// role, like those of any procedure: as in Crossbar.io a rule for the prefix ""
+// covers them, those that end sessions included; a narrower rule takes them away.
 func metaProcedureNamed(uri string) metaProcedure {
 	switch uri {
 	case "wamp.session.count":
 		return metaSessionCount
+	case "wamp.session.list":
+		return metaSessionList
+	case "wamp.session.get":
+		return metaSessionGet
+	case "wamp.session.kill":
+		return metaKill
+	case "wamp.session.kill_by_authid":
+		return metaKillByAuthid
+	case "wamp.session.kill_by_authrole":
+		return metaKillByAuthrole
+	case "wamp.session.kill_all":
+		return metaKillAll
+	case metaModifyDetails:
+		return metaSessionModifyDetails
 	}
 	return nil
 }
@@ -35,7 +52,9 @@ func (s *session) callMeta(b *transport.Batch, w *work, o pending, p metaProcedu
 	format := o.format(m.Payload)
 	result.Reset(format, nil)
 	result.BeginList()
-	if e := p(&metaCall{caller: s, batch: b, work: w, payload: m.Payload, result: &result}); e != nil {
+	c := &metaCall{caller: s, batch: b, work: w, payload: m.Payload, result: &result}
+	c.args.begin(m.Payload)
+	if e := p(c); e != nil {
 		o.fail(b, w, e)
 		return
 	}
@@ -43,14 +62,21 @@ func (s *session) callMeta(b *transport.Batch, w *work, o pending, p metaProcedu
 	o.succeed(b, w, wamp.Payload{Format: format, Args: result.Buffer()})
 }
 
-// metaSessionCount is wamp.session.count.
-func metaSessionCount(c *metaCall) *ErrorReply {
-	n := 0
-	for _, s := range c.caller.node.members() {
-		if s.realm == c.caller.realm {
-			n++
-		}
+// flush delivers the meta events of what the procedure did. A Local may call it
+// from a handler, where it must not wait.
+func (c *metaCall) flush() {
+	if c.caller.local != nil {
+		c.caller.realm.flushMeta(nil)
+		return
 	}
-	c.result.Uint(uint64(n))
-	return nil
+	c.caller.realm.flushMeta(c.batch)
+}
+
+// writeIDs writes a list of the ids of sessions.
+func writeIDs(w *codec.Writer, sessions []*session) {
+	w.BeginList()
+	for _, s := range sessions {
+		w.Uint(uint64(s.id))
+	}
+	w.End()
 }

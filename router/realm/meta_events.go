@@ -1,11 +1,9 @@
 package realm
 
 import (
-	"sync"
 	"time"
 
 	"usher/router/codec"
-	"usher/router/transport"
 	"usher/router/wamp"
 )
 
@@ -26,96 +24,6 @@ const (
 	metaOnSubscriptionDelete = "wamp.subscription.on_delete"
 )
 
-// metaEvents is the queue of a realm's meta events. They are noted in the order
-// in which things happen, under the lock that makes them happen, and delivered
-// in that order after it was given up: a subscriber of theirs may be the very
-// session whose request is being handled.
-type metaEvents struct {
-	noting  sync.Mutex // guards pending
-	pending []metaEvent
-	sending sync.Mutex // one delivers at a time; noting may be taken inside
-}
-
-// metaEvent is one event of the router's own.
-type metaEvent struct {
-	topic   string
-	payload wamp.Payload
-}
-
-// noteMeta notes an event for flushMeta, if anybody listens. write writes its
-// arguments.
-func (r *realm) noteMeta(topic string, write func(*codec.Writer)) {
-	if !r.isHeard(topic) {
-		return
-	}
-	e := metaEvent{topic: topic, payload: metaPayload(write)}
-	r.meta.noting.Lock()
-	defer r.meta.noting.Unlock()
-	r.meta.pending = append(r.meta.pending, e)
-}
-
-// isHeard reports whether anybody is subscribed to a topic.
-func (r *realm) isHeard(topic string) bool {
-	heard := false
-	r.subscriptions.Each(topic, func(*subscription) bool {
-		heard = true
-		return false
-	})
-	return heard
-}
-
-// metaPayload makes a payload of the arguments that write writes.
-func metaPayload(write func(*codec.Writer)) wamp.Payload {
-	var w codec.Writer
-	w.Reset(wamp.CBOR, nil)
-	w.BeginList()
-	write(&w)
-	w.End()
-	return wamp.Payload{Format: wamp.CBOR, Args: w.Buffer()}
-}
-
-// flushMeta delivers what was noted. No lock of the realm or of a session is held.
-func (r *realm) flushMeta(b *transport.Batch) {
-	m := &r.meta
-	m.noting.Lock()
-	isIdle := len(m.pending) == 0
-	m.noting.Unlock()
-	if isIdle {
-		return
-	}
-	m.sending.Lock()
-	defer m.sending.Unlock()
-	m.noting.Lock()
-	events := m.pending
-	m.pending = nil
-	m.noting.Unlock()
-	w := r.node.works.get()
-	defer r.node.works.put(w)
-	for i := range events {
-		p := &w.publication
-		p.batch, p.topic = b, events[i].topic
-		p.event = wamp.Event{Publication: newPublication(), Payload: events[i].payload}
-		r.subscriptions.Each(p.topic, w.deliver)
-		p.reset()
-	}
-}
-
-// joined tells the realm that s is there.
-func (s *session) joined(b *transport.Batch) {
-	s.realm.noteMeta(metaOnJoin, func(w *codec.Writer) { s.writeDetails(w) })
-	s.realm.flushMeta(b)
-}
-
-// left tells the realm that s is there no more.
-func (s *session) left(b *transport.Batch) {
-	s.realm.noteMeta(metaOnLeave, func(w *codec.Writer) {
-		w.Uint(uint64(s.id))
-		w.String([]byte(s.authid))
-		w.String([]byte(s.authrole))
-	})
-	s.realm.flushMeta(b)
-}
-
 // writeDetails writes what the meta API tells of a session.
 func (s *session) writeDetails(w *codec.Writer) {
 	w.BeginDict()
@@ -129,6 +37,7 @@ func (s *session) writeDetails(w *codec.Writer) {
 	entry(w, "peer", s.peer)
 	entry(w, "protocol", s.protocol)
 	w.End()
+	s.extra.write(w)
 	w.End()
 }
 

@@ -104,7 +104,7 @@ func (n *Node) Apply(p *Policy) {
 	n.snapshot.Store(next)
 	for name := range next.realms {
 		if n.realms[name] == nil {
-			n.realms[name] = &realm{name: name, node: n}
+			n.realms[name] = newRealm(name, n)
 		}
 	}
 	for name := range n.realms {
@@ -146,8 +146,8 @@ func (s *session) dismiss(uri, text string, reason transport.CloseReason) {
 	s.conn.Close(reason) // and so ends its reader, which cleans up
 }
 
-// enter makes s a member of its realm under the rules of the moment. It fails
-// where these do not know its realm or role any more, or the router is stopping.
+// enter makes s a member of its realm under the rules of the moment; the caller
+// then delivers the meta event of it. It fails where these do not know its realm or role any more, or the router is stopping.
 func (n *Node) enter(s *session, realmName string) *ErrorReply {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -163,6 +163,8 @@ func (n *Node) enter(s *session, realmName string) *ErrorReply {
 	s.realm = n.realms[realmName]
 	s.rules.Store(current.realms[realmName][s.authrole])
 	n.sessions[s.id] = s
+	s.realm.members.add(s)
+	s.noteJoined()
 	return nil
 }
 
@@ -196,6 +198,7 @@ func (n *Node) forget(s *session) bool {
 		return false
 	}
 	delete(n.sessions, s.id)
+	s.realm.members.remove(s)
 	return true
 }
 

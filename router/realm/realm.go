@@ -10,15 +10,22 @@ import (
 // realm is one routing space: who offers and who listens to what. A realm that a
 // policy drops lives on until its last session has left.
 type realm struct {
-	name string
-	node *Node
-	meta metaEvents
+	name    string
+	node    *Node
+	members members
+	meta    metaEvents
 
 	// mu serializes changes of the indexes, and guards the sessions' own maps of
 	// registrations and subscriptions. Routing does not take it.
 	mu            sync.Mutex
 	registrations match.Index[*registration]
 	subscriptions match.Index[*subscription]
+}
+
+func newRealm(name string, node *Node) *realm {
+	r := &realm{name: name, node: node}
+	r.meta.room.L = &r.meta.mu
+	return r
 }
 
 func (r *realm) addRegistration(reg *registration) {

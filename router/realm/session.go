@@ -29,6 +29,9 @@ type session struct {
 	rules  atomic.Pointer[rules] // of its role; Apply replaces them
 	isSlow atomic.Bool           // it was closed for not reading, and that was logged
 
+	endedBy atomic.Pointer[session] // who ended all sessions of the realm, and this one
+	extra   extraDetails
+
 	invocations invocations
 	calls       calls
 	gate        gate
@@ -103,7 +106,8 @@ func (s *session) end(b *transport.Batch, why string) bool {
 	}
 	s.rules.Store(s.node.noRules)
 	s.removeAll(b)
-	s.left(b)
+	s.noteLeft()
+	s.realm.flushMeta(b)
 	w := s.node.works.get()
 	defer s.node.works.put(w)
 	for _, p := range s.invocations.close() {

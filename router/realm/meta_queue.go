@@ -1,0 +1,185 @@
+package realm
+
+import (
+	"log/slog"
+	"sync"
+
+	"usher/router/codec"
+	"usher/router/transport"
+	"usher/router/wamp"
+)
+
+// metaEvents is the queue of a realm's meta events. They are noted in the order in
+// which things happen, under the lock that makes them happen, and delivered in
+// that order after it was given up: a subscriber of theirs may be the very session
+// whose request is being handled.
+//
+// One goroutine delivers at a time; who comes meanwhile leaves it what he noted,
+// and so may himself be called from a delivery (a Local's handler). Only where
+// much waits, a client's reader waits for it to become less.
+type metaEvents struct {
+	mu        sync.Mutex
+	pending   []metaEvent
+	size      int // of pending, in bytes
+	isSending bool
+	room      sync.Cond // there may be room again
+}
+
+// metaEvent is one event of the router's own.
+type metaEvent struct {
+	topic   string
+	payload wamp.Payload
+	except  *session // who does not get it; nil: everybody gets it
+}
+
+// Bounds on the queue: what waits when clients' readers wait, in bytes, and how
+// often one of them takes what has come up meanwhile before it leaves the rest to
+// another goroutine.
+const (
+	maxMetaBytes   = 1 << 20
+	maxMetaRounds  = 4
+	metaEventBytes = 96 // what one takes beside its payload
+)
+
+// noteMeta notes an event for flushMeta, if anybody listens. write writes its
+// arguments.
+func (r *realm) noteMeta(topic string, write func(*codec.Writer)) {
+	if r.isHeard(topic) {
+		r.meta.note(metaEvent{topic: topic, payload: metaPayload(write)})
+	}
+}
+
+func (m *metaEvents) note(e metaEvent) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pending = append(m.pending, e)
+	m.size += e.payload.Size() + metaEventBytes
+}
+
+// isHeard reports whether anybody is subscribed to a topic.
+func (r *realm) isHeard(topic string) bool {
+	heard := false
+	r.subscriptions.Each(topic, func(*subscription) bool {
+		heard = true
+		return false
+	})
+	return heard
+}
+
+// metaPayload makes a payload of the arguments that write writes.
+func metaPayload(write func(*codec.Writer)) wamp.Payload {
+	var w codec.Writer
+	w.Reset(wamp.CBOR, nil)
+	w.BeginList()
+	write(&w)
+	w.End()
+	return wamp.Payload{Format: wamp.CBOR, Args: w.Buffer()}
+}
+
+// flushMeta delivers what was noted, or leaves it to whoever is delivering now. No
+// lock of the realm or of a session is held. Without a batch it does not wait.
+func (r *realm) flushMeta(b *transport.Batch) {
+	m := &r.meta
+	m.mu.Lock()
+	if m.isSending {
+		wait := b != nil && m.size > maxMetaBytes
+		m.mu.Unlock()
+		if wait {
+			b.Flush()
+			m.awaitRoom()
+		}
+		return
+	}
+	m.isSending = len(m.pending) > 0
+	isMine := m.isSending
+	m.mu.Unlock()
+	if isMine && !r.drainMeta(b, maxMetaRounds) {
+		go r.drainMetaAside()
+	}
+}
+
+// awaitRoom waits while more than the bound waits and somebody delivers it: those
+// who deliver only queue, so that this does not take long.
+func (m *metaEvents) awaitRoom() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for m.isSending && m.size > maxMetaBytes {
+		m.room.Wait()
+	}
+}
+
+// drainMetaAside delivers until nothing waits, for a reader that has its client to
+// attend to.
+func (r *realm) drainMetaAside() {
+	defer func() {
+		if v := recover(); v != nil {
+			r.node.reportPanic(v, slog.String("realm", r.name))
+		}
+	}()
+	var b transport.Batch
+	for !r.drainMeta(&b, maxMetaRounds) {
+		b.Flush()
+	}
+	b.Flush()
+}
+
+// drainMeta delivers what waits, and that so many times, and reports whether
+// nothing waits any more. Until then, nobody else delivers.
+func (r *realm) drainMeta(b *transport.Batch, rounds int) (isEmpty bool) {
+	m := &r.meta
+	isDone := false
+	defer func() {
+		if !isDone { // a fault: what waits is left to the next one
+			m.mu.Lock()
+			m.isSending = false
+			m.room.Broadcast()
+			m.mu.Unlock()
+		}
+	}()
+	w := r.node.works.get()
+	defer r.node.works.put(w)
+	for range rounds {
+		m.mu.Lock()
+		events := m.pending
+		m.pending, m.size = nil, 0
+		m.isSending = len(events) > 0
+		m.room.Broadcast()
+		m.mu.Unlock()
+		if len(events) == 0 {
+			isDone = true
+			return true
+		}
+		for i := range events {
+			r.sendMeta(b, w, &events[i])
+		}
+	}
+	isDone = true
+	return false
+}
+
+func (r *realm) sendMeta(b *transport.Batch, w *work, e *metaEvent) {
+	p := &w.publication
+	p.batch, p.topic = b, e.topic
+	p.publisher, p.excludeMe = e.except, true
+	p.event = wamp.Event{Publication: newPublication(), Payload: e.payload}
+	r.subscriptions.Each(p.topic, w.deliver)
+	p.reset()
+}
+
+// noteJoined notes that s is there.
+func (s *session) noteJoined() {
+	s.realm.noteMeta(metaOnJoin, func(w *codec.Writer) { s.writeDetails(w) })
+}
+
+// noteLeft notes that s is there no more.
+func (s *session) noteLeft() {
+	r := s.realm
+	if !r.isHeard(metaOnLeave) {
+		return
+	}
+	r.meta.note(metaEvent{topic: metaOnLeave, except: s.endedBy.Load(), payload: metaPayload(func(w *codec.Writer) {
+		w.Uint(uint64(s.id))
+		w.String([]byte(s.authid))
+		w.String([]byte(s.authrole))
+	})})
+}
