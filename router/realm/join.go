@@ -194,8 +194,9 @@ func (h *handshake) welcome(hello *wamp.Hello, a *auth.Accepted) *session {
 func announced() wamp.Roles {
 	return wamp.Roles{
 		Broker: wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification |
-			wamp.FeaturePublisherExclusion | wamp.FeaturePatternBasedSubscription},
+			wamp.FeaturePublisherExclusion | wamp.FeaturePatternBasedSubscription |
+			wamp.FeatureSessionMetaAPI},
 		Dealer: wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification |
-			wamp.FeaturePatternBasedRegistration},
+			wamp.FeaturePatternBasedRegistration | wamp.FeatureSessionMetaAPI},
 	}
 }

@@ -25,9 +25,11 @@ func TestWelcome(t *testing.T) {
 			Realm: "realm1", Authrole: "anyone", Authmethod: "anonymous", Authprovider: "static", Agent: "usher-test",
 			Roles: wamp.Roles{
 				Broker: wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification |
-					wamp.FeaturePublisherExclusion | wamp.FeaturePatternBasedSubscription},
+					wamp.FeaturePublisherExclusion | wamp.FeaturePatternBasedSubscription |
+					wamp.FeatureSessionMetaAPI},
 				Dealer: wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification |
-					wamp.FeaturePatternBasedRegistration},
+					wamp.FeaturePatternBasedRegistration |
+					wamp.FeatureSessionMetaAPI},
 			},
 		}
 		if text(&got) != text(&want) {
