@@ -43,7 +43,7 @@ func TestSessionsLeaveNothingBehind(t *testing.T) {
 		many, few int
 		open      func(w *world) func() transport.Conn
 	}{
-		{"pair", 10_000, 500, openPairs},
+		{"pair", 10_000, 200, openPairs},
 		{"websocket", 2_000, 100, openWebSockets},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestSessionsLeaveNothingBehind(t *testing.T) {
 			w.Node.log = slog.New(slog.DiscardHandler) // or the log would be what is kept
 			open := c.open(w)
 			comeAndGo(t, w, open, 1) // what is made once is made
-			for round, perSession := range []int{768, 64, 64} {
+			for round, perSession := range []int{768, 64} {
 				before := measure()
 				during := comeAndGo(t, w, open, n)
 				var after usage
@@ -71,6 +71,32 @@ func TestSessionsLeaveNothingBehind(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBurstOfCalls: a callee and its caller keep no room for the many calls that
+// waited once.
+func TestBurstOfCalls(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	callee, _ := w.member(wamp.JSON, "anyone")
+	caller, _ := w.member(wamp.JSON, "anyone")
+	callee.take(t, `[64,1,{},"com.example.later"]`)
+	burst := func(first, n int) {
+		for i := range n {
+			caller.take(t, fmt.Sprintf(`[48,%d,{},"com.example.later"]`, first+i))
+		}
+		for i := range n {
+			callee.take(t, fmt.Sprintf(`[70,%d,{}]`, first+i))
+		}
+	}
+	burst(1, 10)
+	if callee.invocations.pending == nil {
+		t.Error("the room for few calls is made anew each time")
+	}
+	burst(11, 2*maxKeptInvocations)
+	if callee.invocations.pending != nil || caller.calls.places != nil {
+		t.Error("the room for many calls is kept")
+	}
+	burst(11+2*maxKeptInvocations, 10)
 }
 
 // comeAndGo has n sessions join and leave, and returns what they took.

@@ -45,7 +45,11 @@ type invocations struct {
 	closed  bool
 	last    wamp.ID // the last id that was used
 	pending map[wamp.ID]pending
+	most    int // that were in pending since it was made
 }
+
+// maxKeptInvocations is for how many calls a callee without any keeps room.
+const maxKeptInvocations = 1024
 
 var (
 	errCalleeGone   = errors.New("callee has left")
@@ -77,6 +81,7 @@ func (i *invocations) add(callee *session, p pending, limits *Limits) (wamp.ID, 
 		i.pending = make(map[wamp.ID]pending)
 	}
 	i.pending[id] = p
+	i.most = max(i.most, len(i.pending))
 	i.last = id
 	return id, nil
 }
@@ -95,6 +100,9 @@ func (i *invocations) take(id wamp.ID) (p pending, ok bool) {
 	p, ok = i.pending[id]
 	if ok {
 		delete(i.pending, id)
+		if len(i.pending) == 0 && i.most > maxKeptInvocations {
+			i.pending, i.most = nil, 0
+		}
 	}
 	i.mu.Unlock()
 	if ok {

@@ -19,6 +19,10 @@ type flusher interface {
 // other goroutines, so that a publisher with many subscribers is read again soon.
 const inlineFlushes = 64
 
+// keptDirty is how many connections a batch has room for while it is empty: each
+// session has one, and few publish to more.
+const keptDirty = 2048
+
 // Flush writes what waits on the gathered connections, without blocking: the
 // first of them itself, in the order in which they were first sent to; where they
 // are many, the rest from other goroutines, soon.
@@ -32,6 +36,10 @@ func (b *Batch) Flush() {
 	}
 	if rest := b.dirty[n:]; len(rest) > 0 {
 		rest[0].helpers().add(rest)
+	}
+	if cap(b.dirty) > keptDirty {
+		b.dirty = nil
+		return
 	}
 	clear(b.dirty)
 	b.dirty = b.dirty[:0]
