@@ -251,6 +251,10 @@ func eachLink(t *testing.T, o Options, test func(t *testing.T, client, server Co
 		})
 		for _, batched := range []bool{false, true} {
 			name := subprotocol{f, batched}.String()
+			t.Run("longpoll/"+name, func(t *testing.T) {
+				client, server := longPoll(t, New(o), name, LongPollOptions{})
+				test(t, client, server)
+			})
 			for _, secure := range []bool{false, true} {
 				kind := map[bool]string{false: "websocket/", true: "tls/"}[secure]
 				t.Run(kind+name, func(t *testing.T) {
