@@ -107,18 +107,18 @@ func (t *Transport) dialRawSocket(ctx context.Context, to target, o DialOptions)
 }
 
 func (t *Transport) dialWebSocket(ctx context.Context, to target, o DialOptions) (*WebSocket, error) {
-	var c *WebSocket
+	var asked *asking
 	wrap := func(nc net.Conn, err error) (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c = t.newWebSocket(nc, true)
-		return &wrapped{nc, c}, nil
+		asked = &asking{Conn: nc}
+		return asked, nil
 	}
 	dialer := websocket.Dialer{
 		Subprotocols:    o.Subprotocols,
-		ReadBufferSize:  readBuffer,
-		WriteBufferSize: readBuffer,
+		ReadBufferSize:  handshakeBuffer,
+		WriteBufferSize: handshakeBuffer,
 		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if to.network != "" {
 				network, addr = to.network, to.address
@@ -142,6 +142,51 @@ func (t *Transport) dialWebSocket(ctx context.Context, to target, o DialOptions)
 		_ = ws.Close() // nothing was said yet
 		return nil, fmt.Errorf("%w: router chose %q", ErrSubprotocol, ws.Subprotocol())
 	}
-	c.start(ws, s)
+	c := t.newWebSocket(asked.Conn, true)
+	c.start(s)
+	if len(asked.came) > 0 {
+		c.in.raw = &buffer{asked.came}
+	}
 	return c, nil
+}
+
+// asking is the connection as gorilla sees it until the handshake is answered.
+type asking struct {
+	net.Conn
+	came  []byte // and was not handed out yet
+	blank int    // how much of blankLine came last
+}
+
+// blankLine ends the head of an answer.
+const blankLine = "\r\n\r\n"
+
+// Read hands out no more than the head of the answer at first: what is behind it
+// are frames, unless it is a refusal.
+func (a *asking) Read(p []byte) (int, error) {
+	if len(a.came) == 0 {
+		a.came = make([]byte, smallBuffer)
+		n, err := a.Conn.Read(a.came)
+		a.came = a.came[:max(n, 0)]
+		if n <= 0 {
+			return n, err
+		}
+	}
+	n := 0
+	if a.blank == len(blankLine) {
+		n = len(a.came)
+	}
+	for n < min(len(p), len(a.came)) && a.blank < len(blankLine) {
+		switch a.came[n] {
+		case blankLine[a.blank]:
+			a.blank++
+		case blankLine[0]:
+			a.blank = 1
+		default:
+			a.blank = 0
+		}
+		n++
+	}
+	n = copy(p, a.came[:n])
+	a.came = a.came[n:]
+	return n, nil
 }

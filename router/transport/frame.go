@@ -7,11 +7,12 @@ import (
 
 // Opcodes of WebSocket frames (RFC 6455, section 5.2).
 const (
-	opText   = 1
-	opBinary = 2
-	opClose  = 8
-	opPing   = 9
-	opPong   = 10
+	opContinuation = 0
+	opText         = 1
+	opBinary       = 2
+	opClose        = 8
+	opPing         = 9
+	opPong         = 10
 )
 
 // maxControl bounds the payload of a control frame.

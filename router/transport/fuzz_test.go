@@ -19,6 +19,7 @@ func FuzzReader(f *testing.F) {
 	f.Add(byte(2), frame(0x80|opBinary, "\x81\x01"))
 	f.Add(byte(3), frame(0x80|opBinary, "\x00\x00\x00\x02\x81\x01\x00\x00\x00\x01\x80"))
 	f.Add(byte(4), append(frame(opBinary, "\x81"), append(frame(0x80|opPing, "x"), frame(0x80, "\x01")...)...))
+	f.Add(byte(4), []byte{})
 	f.Add(byte(5), []byte{0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	const bound = 4096
 	tr := New(Options{MaxMessageSize: bound, CloseTimeout: 100 * time.Millisecond})

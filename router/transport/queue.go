@@ -168,15 +168,6 @@ func (q *queue) finishFrame(b []byte, n int) {
 	finishFrame(b, q.opcode, q.masked, n)
 }
 
-// appendPongs appends the answers to pings. For a WebSocket pong is the payload of
-// one, for a RawSocket it is whole frames.
-func (q *queue) appendPongs(dst, pong []byte) []byte {
-	if q.prefixed {
-		return append(dst, pong...)
-	}
-	return appendControl(dst, opPong, q.masked, pong)
-}
-
 // appendPing appends a ping.
 func (q *queue) appendPing(dst []byte) []byte {
 	if q.prefixed {

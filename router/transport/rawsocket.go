@@ -13,20 +13,15 @@ import (
 // RawSocket is a Conn over a RawSocket, of either side.
 type RawSocket struct {
 	stream
-	largest int     // message that is taken
-	head    []byte  // what was read of a prefix; its capacity is prefixSize
-	judged  bool    // its liveness is
-	idle    *buffer // what a socket is read into that can't be read without waiting
+	largest int    // message that is taken
+	head    []byte // what was read of a prefix; its capacity is prefixSize
+	judged  bool   // its liveness is
 }
 
 var _ Conn = (*RawSocket)(nil)
 
-const (
-	// maxPing bounds the payload of a ping: it is kept until it has been echoed.
-	maxPing = 64 << 10
-	// idleBuffer is the size of RawSocket.idle.
-	idleBuffer = 512
-)
+// maxPing bounds the payload of a ping: it is kept until it has been echoed.
+const maxPing = 64 << 10
 
 // startRawSocket makes a Conn of nc after the handshake. takes is the largest
 // message that the peer takes, largest the one that is taken from it.
@@ -39,9 +34,6 @@ func (t *Transport) startRawSocket(nc net.Conn, client bool, f wamp.Format, larg
 	c := &RawSocket{largest: largest, head: make([]byte, 0, prefixSize)}
 	c.init(t, nc, client)
 	t.keepAlive(nc)
-	if c.raw == nil {
-		c.idle = &buffer{make([]byte, 0, idleBuffer)}
-	}
 	c.start(subprotocol{format: f}, queue{prefixed: true, largest: takes}, c)
 	if ping {
 		c.judge()
@@ -151,73 +143,6 @@ func (c *RawSocket) prefix() (kind byte, n int, err error) {
 		return 0, 0, c.broken(statusProtocol, "reserved bits of a frame are set")
 	}
 	return kind, n, nil
-}
-
-// payload reads n bytes. Where they have come already they are not copied.
-func (c *RawSocket) payload(n int) ([]byte, error) {
-	in := &c.in
-	if in.raw != nil && len(in.raw.b)-in.next >= n {
-		data := in.raw.b[in.next : in.next+n]
-		in.next += n
-		return data, nil
-	}
-	// Memory grows with what has come, not with what is announced.
-	b := c.t.buffers.get(min(n, mediumBuffer))
-	for len(b.b) < n {
-		if len(b.b) == cap(b.b) {
-			b = c.t.buffers.grow(b, min(n-len(b.b), cap(b.b)))
-		}
-		room := b.b[len(b.b):min(cap(b.b), n)]
-		more := 0
-		var err error
-		if c.raw == nil && c.used() && len(room) > idleBuffer {
-			more, err = c.wait(room)
-		} else if err = c.available(); err == nil {
-			more = copy(room, in.raw.b[in.next:])
-			in.next += more
-		}
-		b.b = b.b[:len(b.b)+more]
-		if err != nil {
-			c.t.buffers.put(b)
-			return nil, c.lost()
-		}
-	}
-	in.message = b
-	return b.b, nil
-}
-
-// used reports whether all that was read from the socket is done with.
-func (c *RawSocket) used() bool { return c.in.raw == nil || c.in.next == len(c.in.raw.b) }
-
-// available sees to it that there is something in inbound.raw.
-func (c *RawSocket) available() error {
-	in := &c.in
-	if !c.used() {
-		return nil
-	}
-	if c.raw == nil {
-		n, err := c.wait(c.idle.b[:idleBuffer])
-		if n > 0 {
-			c.idle.b = c.idle.b[:n]
-			in.raw, in.next = c.idle, 0
-			return nil
-		}
-		return err
-	}
-	c.t.buffers.put(in.raw)
-	in.raw, in.next = nil, 0
-	return c.fill()
-}
-
-// wait reads from a socket that can't be read without waiting.
-func (c *RawSocket) wait(p []byte) (int, error) {
-	c.flushBatch()
-	n, err := c.nc.Read(p)
-	if n > 0 {
-		err = nil // it comes again
-	}
-	c.sawRead(n, err)
-	return n, err
 }
 
 // failure implements framing. The end of the stream between two frames is how

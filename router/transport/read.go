@@ -26,6 +26,7 @@ type inbound struct {
 	failed    error      // of the socket
 	raw       *buffer    // read from the socket
 	next      int        // raw.b[:next] is done
+	idle      *buffer    // what a socket is read into that can't be read without waiting
 	unflushed int        // bytes read since the last flush
 	messages  int64      // read and not counted yet
 	err       error      // sticky
@@ -161,6 +162,89 @@ func (c *stream) fill() error {
 	}
 	c.sawRead(len(c.in.raw.b), nil)
 	return nil
+}
+
+// used reports whether all that was read from the socket is done with.
+func (c *stream) used() bool { return c.in.raw == nil || c.in.next == len(c.in.raw.b) }
+
+// available sees to it that there is something in inbound.raw.
+func (c *stream) available() error {
+	in := &c.in
+	if !c.used() {
+		return nil
+	}
+	if c.raw == nil {
+		for {
+			n, err := c.wait(in.idle.b[:idleBuffer])
+			if n > 0 {
+				in.idle.b = in.idle.b[:n]
+				in.raw, in.next = in.idle, 0
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	c.t.buffers.put(in.raw)
+	in.raw, in.next = nil, 0
+	return c.fill()
+}
+
+// wait reads from a socket that can't be read without waiting.
+func (c *stream) wait(p []byte) (int, error) {
+	c.flushBatch()
+	n, err := c.nc.Read(p)
+	if n > 0 {
+		err = nil // it comes again
+	}
+	c.sawRead(n, err)
+	return n, err
+}
+
+// idleBuffer is the size of inbound.idle.
+const idleBuffer = 512
+
+// payload reads n bytes. Where they have come already they are not copied.
+func (c *stream) payload(n int) ([]byte, error) {
+	in := &c.in
+	if in.raw != nil && len(in.raw.b)-in.next >= n {
+		data := in.raw.b[in.next : in.next+n]
+		in.next += n
+		return data, nil
+	}
+	b, err := c.collect(c.t.buffers.get(min(n, mediumBuffer)), n)
+	if err != nil {
+		c.t.buffers.put(b)
+		return nil, c.lost()
+	}
+	in.message = b
+	return b.b, nil
+}
+
+// collect appends the next n bytes to b. Memory grows with what has come, not with
+// what is announced.
+func (c *stream) collect(b *buffer, n int) (*buffer, error) {
+	in := &c.in
+	for end := len(b.b) + n; len(b.b) < end; {
+		if len(b.b) == cap(b.b) {
+			b = c.t.buffers.grow(b, min(end-len(b.b), cap(b.b)))
+		}
+		room := b.b[len(b.b):min(cap(b.b), end)]
+		more := 0
+		var err error
+		if c.raw == nil && c.used() && len(room) > idleBuffer {
+			more, err = c.wait(room)
+		} else if err = c.available(); err == nil {
+			more = copy(room, in.raw.b[in.next:])
+			in.next += more
+		}
+		b.b = b.b[:len(b.b)+more]
+		if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
 }
 
 // sawRead notes what came from the socket.

@@ -77,6 +77,9 @@ func (c *stream) start(s subprotocol, q queue, f framing) {
 	q.buffers, q.sub, q.limit = &c.t.buffers, s, c.t.options.QueueBytes
 	c.sub, c.frame, c.out.queue = s, f, q
 	c.in.started = true
+	if c.raw == nil {
+		c.in.idle = &buffer{make([]byte, 0, idleBuffer)}
+	}
 	c.t.counters.connections.Add(1)
 	c.in.lastRead.Store(c.t.wheel.now())
 }

@@ -30,27 +30,33 @@ func (t *Transport) Upgrade(w http.ResponseWriter, r *http.Request, offered []st
 		http.Error(w, text, http.StatusBadRequest)
 		return nil, fmt.Errorf("%w: client offers %q", ErrSubprotocol, r.Header.Values("Sec-Websocket-Protocol"))
 	}
-	h := &hijacker{ResponseWriter: w, t: t}
+	return t.upgrade(w, r, name)
+}
+
+// upgrade answers a handshake with the subprotocol of that name.
+func (t *Transport) upgrade(w http.ResponseWriter, r *http.Request, name string) (*WebSocket, error) {
+	h := &hijacker{ResponseWriter: w}
 	up := websocket.Upgrader{
-		ReadBufferSize:  readBuffer,
-		WriteBufferSize: readBuffer,
+		ReadBufferSize:  handshakeBuffer,
+		WriteBufferSize: handshakeBuffer,
 		WriteBufferPool: noPool{},
 		CheckOrigin:     func(*http.Request) bool { return true },
 
 		HandshakeTimeout: t.options.WriteTimeout, // of the answer
 	}
-	ws, err := up.Upgrade(h, r, http.Header{"Sec-Websocket-Protocol": {name}})
-	if err != nil {
+	if _, err := up.Upgrade(h, r, http.Header{"Sec-Websocket-Protocol": {name}}); err != nil {
 		return nil, fmt.Errorf("WebSocket handshake: %w", err)
 	}
-	h.conn.start(ws, parseSubprotocol(name))
-	return h.conn, nil
+	c := t.newWebSocket(h.conn, false)
+	c.start(parseSubprotocol(name))
+	return c, nil
 }
 
-// readBuffer is the size of gorilla's own buffers: the connection brings pooled ones.
-const readBuffer = 256
+// handshakeBuffer is the size of gorilla's buffers, which does the handshake and
+// nothing more.
+const handshakeBuffer = 256
 
-// noPool gives gorilla no write buffer to keep: it writes next to nothing.
+// noPool gives gorilla no write buffer to keep: it writes nothing but its answer.
 type noPool struct{}
 
 func (noPool) Get() any { return nil }
@@ -58,20 +64,15 @@ func (noPool) Put(any)  {}
 
 var _ websocket.BufferPool = noPool{}
 
-// hijacker hands the connection wrapped to gorilla, so that a request's TLS state
-// stays what net/http knows.
+// hijacker takes the connection from under gorilla once the handshake is done.
 type hijacker struct {
 	http.ResponseWriter
-	t    *Transport
-	conn *WebSocket
+	conn net.Conn
 }
 
 // Hijack implements http.Hijacker.
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	h.conn = h.t.newWebSocket(nc, false)
-	return &wrapped{nc, h.conn}, rw, nil
+	h.conn = nc
+	return nc, rw, err
 }

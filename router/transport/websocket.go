@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
-	"time"
-
-	"github.com/gorilla/websocket"
 
 	"usher/router/codec"
 	"usher/router/wamp"
@@ -17,7 +13,8 @@ import (
 // WebSocket is a Conn over a WebSocket, of either side.
 type WebSocket struct {
 	stream
-	ws *websocket.Conn // its reading half
+	head    [maxControl]byte // what lay in more than one piece of what came
+	readErr error            // of readMessage
 }
 
 var _ Conn = (*WebSocket)(nil)
@@ -30,12 +27,7 @@ func (t *Transport) newWebSocket(nc net.Conn, client bool) *WebSocket {
 }
 
 // start makes c a Conn, after the handshake.
-func (c *WebSocket) start(ws *websocket.Conn, s subprotocol) {
-	c.ws = ws
-	ws.SetReadLimit(int64(c.t.options.MaxMessageSize))
-	ws.SetPingHandler(c.pong)
-	ws.SetPongHandler(func(string) error { return nil })
-	ws.SetCloseHandler(func(int, string) error { return nil })
+func (c *WebSocket) start(s subprotocol) {
 	q := queue{masked: c.in.client, opcode: opBinary, sep: codec.SeparatorJSON}
 	if s.format == wamp.JSON {
 		q.opcode = opText
@@ -44,75 +36,62 @@ func (c *WebSocket) start(ws *websocket.Conn, s subprotocol) {
 	c.t.wheel.add(&c.stream)
 }
 
-// pong answers a ping. Of several that wait only the last is answered, as RFC
-// 6455, section 5.5.3, allows: pings cannot fill the queue.
-func (c *WebSocket) pong(data string) error {
+// maxPongs bounds the answers to pings that wait, in bytes.
+const maxPongs = 2 << 10
+
+// pong answers a ping, before what waits. Where the peer reads so slowly that many
+// answers wait, those before the last are left out, as RFC 6455, section 5.5.3,
+// allows: pings cannot fill the queue.
+func (c *WebSocket) pong(data []byte) {
 	c.mu.Lock()
-	c.out.pong = append(c.out.pong[:0], data...)
-	c.out.pongDue = true
 	if c.state != stateOpen {
 		c.mu.Unlock()
-		return nil
+		return
 	}
-	return c.sent(c.in.batch, nil)
+	if len(c.out.pong)+len(data)+maxHeader > maxPongs {
+		c.out.pong = c.out.pong[:0]
+	}
+	c.out.pong = appendControl(c.out.pong, opPong, c.in.client, data)
+	c.out.pongDue = true
+	_ = c.sent(c.in.batch, nil)
 }
 
 // read implements framing.
 func (c *WebSocket) read() ([]byte, error) {
-	kind, r, err := c.ws.NextReader()
+	opcode, data, err := c.readMessage()
 	if err != nil {
 		return nil, c.readFailed(err)
 	}
-	want := websocket.BinaryMessage
-	if c.sub.format == wamp.JSON {
-		want = websocket.TextMessage
-	}
-	if kind != want {
+	if opcode != c.out.queue.opcode {
 		return nil, c.broken(statusUnsupported, fmt.Sprintf("wrong kind of frame for %s", c.sub))
 	}
-	b := c.t.buffers.get(smallBuffer)
-	for {
-		if len(b.b) == cap(b.b) {
-			b = c.t.buffers.grow(b, cap(b.b))
-		}
-		n, err := r.Read(b.b[len(b.b):cap(b.b)])
-		b.b = b.b[:len(b.b)+n]
-		if err == io.EOF {
-			c.in.message = b
-			return b.b, nil
-		}
-		if err != nil {
-			c.t.buffers.put(b)
-			return nil, c.readFailed(err)
-		}
-	}
+	return data, nil
 }
 
 // failure implements framing.
 func (c *WebSocket) failure() error { return c.lost() }
 
-// readFailed is what Read says for an error of gorilla's. For one of the socket
-// gorilla's own form is of no known type.
+// readFailed is what Read says for an error of readMessage.
 func (c *WebSocket) readFailed(err error) error {
 	if c.in.failed != nil || c.closedReason() != nil {
 		return c.lost()
 	}
-	if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
-		return c.peerClosed(closed)
+	if closed, ok := errors.AsType[*wsClose](err); ok {
+		return c.peerClosed(closed.code)
 	}
-	if errors.Is(err, websocket.ErrReadLimit) {
-		return c.broken(statusTooLarge, fmt.Sprintf("message larger than %d bytes", c.t.options.MaxMessageSize))
+	if wrong, ok := errors.AsType[*wsViolation](err); ok {
+		return c.broken(wrong.status, wrong.why)
 	}
-	return c.broken(statusProtocol, strings.TrimPrefix(err.Error(), "websocket: "))
+	return c.broken(statusInternal, err.Error())
 }
 
 // peerClosed takes a close frame of the peer: the same code is its answer.
-func (c *WebSocket) peerClosed(e *websocket.CloseError) error {
+func (c *WebSocket) peerClosed(code uint16) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.in.err = io.EOF
-	c.status, c.why = uint16(e.Code), ""
-	if c.status == statusNone {
+	c.status, c.why = code, ""
+	if code == statusNone {
 		c.status = statusNormal
 	}
 	return io.EOF
@@ -124,9 +103,9 @@ func (c *WebSocket) peerClosed(e *websocket.CloseError) error {
 func (c *WebSocket) part() {
 	heard := c.hearClose()
 	c.countRead()
-	// The message stays out of the pool: whoever read it may be at work on it.
+	c.t.buffers.put(c.in.message)
 	c.t.buffers.put(c.in.raw)
-	c.in.message, c.in.rest, c.in.raw, c.in.next = nil, nil, nil, 0
+	c.in.message, c.in.raw, c.in.next = nil, nil, 0
 	if !heard || c.in.client {
 		c.drain(!c.in.client)
 	}
@@ -135,69 +114,24 @@ func (c *WebSocket) part() {
 // hearClose reads on until the peer's close frame, and reports whether it came.
 // Where the reader has failed already, so does this, at once.
 func (c *WebSocket) hearClose() bool {
+	in := &c.in
+	// Whoever read a message may be at work on it: it stays out of the pool, and so
+	// does the buffer that it may lie in.
+	in.message, in.rest = nil, nil
+	if in.raw != nil {
+		b := c.t.buffers.get(len(in.raw.b) - in.next)
+		b.b = append(b.b, in.raw.b[in.next:]...)
+		in.raw, in.next = b, 0
+	}
 	for left := int64(maxDrain); left > 0; {
-		_, r, err := c.ws.NextReader()
+		_, data, err := c.readMessage()
 		if err != nil {
-			closed, ok := errors.AsType[*websocket.CloseError](err)
-			return ok && closed.Code != websocket.CloseAbnormalClosure
+			_, heard := errors.AsType[*wsClose](err)
+			return heard
 		}
-		n, err := io.CopyN(io.Discard, r, left)
-		if err != nil && err != io.EOF {
-			return false
-		}
-		left -= n + 1 // empty messages count as well
+		left -= int64(len(data)) + 1 // empty messages count as well
+		c.t.buffers.put(in.message)
+		in.message = nil
 	}
 	return false
-}
-
-// wrapped is the connection as gorilla sees it: reading is buffered and flushes
-// what the session has made before it waits; what gorilla itself would write
-// after the handshake becomes the reason to close.
-type wrapped struct {
-	net.Conn
-	c *WebSocket
-}
-
-// Read is called by gorilla when it has nothing more: the natural time to flush,
-// if the socket has nothing more either.
-func (w *wrapped) Read(p []byte) (int, error) {
-	c, in := w.c, &w.c.in
-	if !in.started {
-		return w.Conn.Read(p)
-	}
-	if c.raw == nil {
-		c.flushBatch()
-		n, err := w.Conn.Read(p)
-		c.sawRead(n, err)
-		return n, err
-	}
-	if in.raw == nil {
-		if err := c.fill(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, in.raw.b[in.next:])
-	in.next += n
-	if in.next == len(in.raw.b) {
-		c.t.buffers.put(in.raw)
-		in.raw, in.next = nil, 0
-	}
-	return n, nil
-}
-
-// Write swallows gorilla's own control frames: what they say is usher's to send,
-// behind what waits, and readFailed finds the reason in the error.
-func (w *wrapped) Write(p []byte) (int, error) {
-	if !w.c.in.started {
-		return w.Conn.Write(p)
-	}
-	return len(p), nil
-}
-
-// SetWriteDeadline of gorilla must not reset that of a batch in flight.
-func (w *wrapped) SetWriteDeadline(t time.Time) error {
-	if !w.c.in.started {
-		return w.Conn.SetWriteDeadline(t)
-	}
-	return nil
 }

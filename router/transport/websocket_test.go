@@ -189,6 +189,7 @@ func TestViolations(t *testing.T) {
 		{"binary where text is agreed", jsonName, frame(0x80|opBinary, "[]"), websocket.CloseUnsupportedData},
 		{"invalid UTF-8 in a close reason", jsonName, frame(0x80|opClose, "\x03\xe8\xff\xfe"), websocket.CloseProtocolError},
 		{"a close code that must not be sent", jsonName, frame(0x80|opClose, "\x03\xee"), websocket.CloseProtocolError},
+		{"half a close code", jsonName, frame(0x80|opClose, "\x03"), websocket.CloseProtocolError},
 		{"a reserved bit", jsonName, frame(0xc0|opText, "[]"), websocket.CloseProtocolError},
 		{"an unknown opcode", jsonName, frame(0x83, "[]"), websocket.CloseProtocolError},
 		{"a fragmented ping", jsonName, frame(opPing, "x"), websocket.CloseProtocolError},

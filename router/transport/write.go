@@ -14,7 +14,7 @@ import (
 // set writing.
 type outbound struct {
 	queue   queue
-	pong    []byte
+	pong    []byte // whole frames
 	pongDue bool
 	pingDue bool
 
@@ -36,7 +36,7 @@ func (c *stream) take() {
 	if o.pongDue || o.pingDue {
 		b := c.t.buffers.get(len(o.pong) + 2*maxHeader)
 		if o.pongDue {
-			b.b = o.queue.appendPongs(b.b, o.pong)
+			b.b = append(b.b, o.pong...)
 		}
 		if o.pingDue {
 			b.b = o.queue.appendPing(b.b)
