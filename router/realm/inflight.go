@@ -17,7 +17,12 @@ import (
 type inFlight struct {
 	turn   atomic.Uint32
 	counts [2]atomic.Int64
-	mu     sync.Mutex // one waits at a time
+
+	// One at a time waits for the counters, a round. Who comes while it does needs
+	// a round that begins later: all of them share the next one, however many leave
+	// a busy topic at once.
+	mu            sync.Mutex
+	current, next chan struct{} // closed with the round under way, and the one after it; nil: none
 }
 
 // begin must come before the subscribers are read, end after the last delivery.
@@ -30,11 +35,37 @@ func (f *inFlight) begin() (counter *atomic.Int64) {
 func (f *inFlight) end(counter *atomic.Int64) { counter.Add(-1) }
 
 // wait returns once all publications have ended that began before the call. They
-// only queue, so that this does not take long. Both counters are waited for: a
-// publication that was slow to begin may be in either.
+// only queue, so that this does not take long.
 func (f *inFlight) wait() {
+	if f.counts[0].Load() == 0 && f.counts[1].Load() == 0 {
+		return // what begins on either after it was seen so is later than the call
+	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	if shared := f.next; shared != nil {
+		f.mu.Unlock()
+		<-shared
+		return
+	}
+	round := make(chan struct{})
+	defer close(round)
+	if before := f.current; before != nil {
+		f.next = round
+		f.mu.Unlock()
+		<-before
+		f.mu.Lock()
+		f.next = nil
+	}
+	f.current = round
+	f.mu.Unlock()
+	f.waitForBoth()
+	f.mu.Lock()
+	f.current = nil
+	f.mu.Unlock()
+}
+
+// waitForBoth waits for both counters in turn: a publication that was slow to
+// begin may be in either.
+func (f *inFlight) waitForBoth() {
 	for range f.counts {
 		counter := &f.counts[(f.turn.Add(1)-1)%2]
 		for spins := 0; counter.Load() != 0; spins++ {
