@@ -17,6 +17,30 @@ const (
 	exitUsage  = 2
 )
 
+// statusError ends a command with another exit status than exitFailed.
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
+
+// statusOf is the exit status of a command that ended with err.
+func statusOf(err error) int {
+	var chosen *statusError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &chosen):
+		return chosen.status
+	}
+	return exitFailed
+}
+
+// usageError is wrong usage that the parser cannot see.
+func usageError(err error) error { return &statusError{exitUsage, err} }
+
 // errQuiet ends a command with exit status 1 where it has said everything already.
 var errQuiet = errors.New("failed")
 
@@ -28,11 +52,15 @@ type streams struct {
 
 // commands is the command line.
 type commands struct {
-	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the router (the default). Without a configuration: demo mode."`
-	Check   checkCommand   `cmd:"" help:"Validate configuration and scripts, and show what each script registers."`
-	Try     tryCommand     `cmd:"" help:"Try one login against the scripts, without a router."`
-	Init    initCommand    `cmd:"" help:"Write a configuration and scripts to start from, with random tickets."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve     serveCommand     `cmd:"" default:"withargs" help:"Run the router (the default). Without a configuration: demo mode."`
+	Check     checkCommand     `cmd:"" help:"Validate configuration and scripts, and show what each script registers."`
+	Try       tryCommand       `cmd:"" help:"Try one login against the scripts, without a router."`
+	Init      initCommand      `cmd:"" help:"Write a configuration and scripts to start from, with random tickets."`
+	Call      callCommand      `cmd:"" help:"Call a procedure of a running router and print its result."`
+	Publish   publishCommand   `cmd:"" help:"Publish an event at a running router."`
+	Subscribe subscribeCommand `cmd:"" help:"Print events of a running router, each as a line of JSON."`
+	Register  registerCommand  `cmd:"" help:"Register a procedure at a running router; print and answer its calls."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 func main() {
@@ -63,12 +91,9 @@ func run(ctx context.Context, args []string, s streams) (status int) {
 		fmt.Fprintf(s.err, "usher: %v\nusher --help lists the commands and their flags.\n", err)
 		return exitUsage
 	}
-	switch err = command.Run(); {
-	case err == nil:
-		return exitOK
-	case errors.Is(err, errQuiet):
-	default:
+	err = command.Run()
+	if err != nil && !errors.Is(err, errQuiet) {
 		fmt.Fprintln(s.err, "usher:", err)
 	}
-	return exitFailed
+	return statusOf(err)
 }

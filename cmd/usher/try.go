@@ -134,7 +134,7 @@ func ticketMethod(c *config.Config) (*auth.Methods, error) {
 }
 
 func (c tryCommand) request(src *source, s streams) (*auth.Request, error) {
-	ticket, err := c.ticket(s.in)
+	ticket, err := readTicket(c.Ticket, s.in)
 	if err != nil {
 		return nil, err
 	}
@@ -163,10 +163,10 @@ func (c tryCommand) request(src *source, s streams) (*auth.Request, error) {
 	}, nil
 }
 
-// ticket is the flag's, else the environment's, else a line of standard input.
-func (c tryCommand) ticket(in io.Reader) (string, error) {
-	if c.Ticket != nil {
-		return *c.Ticket, nil
+// readTicket returns the flag's, else the environment's, else a line of standard input.
+func readTicket(flag *string, in io.Reader) (string, error) {
+	if flag != nil {
+		return *flag, nil
 	}
 	if t, ok := os.LookupEnv(ticketVariable); ok {
 		return t, nil

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"sync"
@@ -27,6 +28,8 @@ type Options struct {
 	Format wamp.Format
 	// Header is sent with Connect's upgrade request.
 	Header http.Header
+	// TLS is for the schemes wss and rss. Nil: the defaults.
+	TLS *tls.Config
 	// Timeout bounds each wait whose context has no deadline. Zero: 30 s.
 	Timeout time.Duration
 	// Revoked is called by the reader when the router takes away a registration or
@@ -94,13 +97,13 @@ type answer struct {
 	err     error
 }
 
-// Connect opens a WebSocket connection to url and joins. Errors are a
+// Connect connects to url, as transport.Dial takes it, and joins. Errors are a
 // *ConnectError, an *AbortError or wrap ctx's error.
 func Connect(ctx context.Context, url string, o Options) (*Client, error) {
 	o = o.withDefaults()
 	ctx, cancel := bounded(ctx, o.Timeout)
 	defer cancel()
-	conn, err := o.Transport.Dial(ctx, url, transport.DialOptions{Subprotocols: []string{"wamp.2." + o.Format.String()}, Header: o.Header})
+	conn, err := o.Transport.Dial(ctx, url, transport.DialOptions{Subprotocols: []string{"wamp.2." + o.Format.String()}, Header: o.Header, TLS: o.TLS})
 	if err != nil {
 		return nil, &ConnectError{URL: url, Err: err}
 	}

@@ -11,6 +11,10 @@ import (
 // ErrClosed is what requests end with after Leave or Close.
 var ErrClosed = errors.New("the session is closed")
 
+// ErrAuthmethod is wrapped by what Connect and Join return where the router asks
+// for what the client was not given.
+var ErrAuthmethod = errors.New("no authentication method in common")
+
 // ErrAnswered is what a PendingCall returns that has its answer, or was given up.
 var ErrAnswered = errors.New("the call has ended")
 

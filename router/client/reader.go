@@ -81,7 +81,7 @@ func announced() wamp.Roles {
 
 func (r *reader) answerChallenge(ctx context.Context, m *wamp.Challenge, o Options) error {
 	if m.Method != auth.MethodTicket || o.Ticket == nil {
-		return fmt.Errorf("the router asks for %q, which this client was not given", m.Method)
+		return fmt.Errorf("%w: the router asks for %q, which this client was not given", ErrAuthmethod, m.Method)
 	}
 	ticket, err := o.Ticket(ctx)
 	if err != nil {

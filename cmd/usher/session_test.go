@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+const clientsConfig = `
+realms:
+  - name: realm1
+    roles:
+      - name: anybody
+        permissions:
+          - {uri: "", match: prefix, allow: {call: true, register: true, publish: true, subscribe: true}}
+          - {uri: com.example.secret, allow: {}}
+transports:
+  - type: web
+    endpoint: {type: tcp, interface: 127.0.0.1, port: 0}
+    paths:
+      ws:
+        type: websocket
+        auth:
+          anonymous: {type: static, role: anybody}
+          ticket: {type: static, principals: {joe: {ticket: s3cret, role: anybody}}}
+      tickets:
+        type: websocket
+        auth: {ticket: {type: static, principals: {joe: {ticket: s3cret, role: anybody}}}}
+`
+
+// servedURL starts a router and returns its address for clients.
+func servedURL(t *testing.T) string {
+	t.Helper()
+	log, _ := serving(t, clientsConfig, nil)
+	url := regexp.MustCompile(`ws://[^/"\s]+/ws\b`).FindString(log.String())
+	if url == "" {
+		t.Fatalf("no address in\n%s", log.String())
+	}
+	return url
+}
+
+// running is a command that a test left running.
+type running struct {
+	out, err output
+	stop     context.CancelFunc
+	ended    chan int
+}
+
+// start runs a command until it ends or the test does.
+func start(t *testing.T, args ...string) *running {
+	ctx, stop := context.WithCancel(context.Background())
+	r := &running{stop: stop, ended: make(chan int, 1)}
+	done := make(chan struct{})
+	go func() { // ends with ctx
+		defer close(done)
+		r.ended <- run(ctx, args, streams{in: strings.NewReader(""), out: &r.out, err: &r.err})
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+	return r
+}
+
+// status waits for the command's end.
+func (r *running) status(t *testing.T) int {
+	t.Helper()
+	select {
+	case status := <-r.ended:
+		return status
+	case <-time.After(20 * time.Second):
+		t.Fatalf("the command goes on and on:\n%s%s", r.out.String(), r.err.String())
+		return 0
+	}
+}
+
+// client runs a client command to its end.
+func clientCommand(t *testing.T, url, stdin, verb string, args ...string) (status int, out, errs string) {
+	t.Helper()
+	return usher(t, t.TempDir(), stdin, append([]string{verb, "--url", url}, args...)...)
+}
+
+func TestRegisterAndCall(t *testing.T) {
+	url := servedURL(t)
+	for _, format := range []string{"json", "msgpack", "cbor"} {
+		t.Run(format, func(t *testing.T) {
+			callee := start(t, "register", "--url", url, "--format", format, "--count", "1", "com.example.echo")
+			callee.err.waitFor(t, 0, "registered com.example.echo (exact)")
+			status, out, errs := clientCommand(t, url, "", "call", "com.example.echo", `"grüß & <b>"`, "9007199254740993", `{"a": [true, null]}`, "-k", `{"b": 1.5}`)
+			want := `{"args":["grüß & <b>",9007199254740993,{"a":[true,null]}],"kwargs":{"b":1.5}}` + "\n"
+			if status != exitOK || out != want || errs != "" {
+				t.Errorf("exit status %d\ngot  %swant %s%s", status, out, want, errs)
+			}
+			if status := callee.status(t); status != exitOK {
+				t.Errorf("register ended with %d: %s", status, callee.err.String())
+			}
+			wantCall := regexp.MustCompile(`^\{"procedure":"com.example.echo","registration":\d+,"args":\["grüß & <b>",9007199254740993,\{"a":\[true,null\]\}\],"kwargs":\{"b":1.5\}\}\n$`)
+			if got := callee.out.String(); !wantCall.MatchString(got) {
+				t.Errorf("register printed %s", got)
+			}
+		})
+	}
+}
+
+func TestCallOutcomes(t *testing.T) {
+	url := servedURL(t)
+	callee := start(t, "register", "--url", url, "--error", "com.example.no", "com.example.fails", `"because"`, "--kwargs", `{"a":1}`)
+	callee.err.waitFor(t, 0, "registered")
+	const denied = `login refused: wamp.error.authentication_denied`
+	for name, c := range map[string]struct {
+		url       string
+		stdin     string
+		env       string
+		args      []string
+		status    int
+		out, errs string // regular expressions
+	}{
+		"no arguments":         {args: []string{"wamp.session.count"}, out: `^\{"args":\[\d+\]\}\n$`, errs: `^$`},
+		"an application error": {args: []string{"com.example.fails"}, status: exitAnswer, out: `^\{"error":"com.example.no","args":\["because"\],"kwargs":\{"a":1\}\}\n$`, errs: `^usher: call com.example.fails: com.example.no: because\n$`},
+		"no such procedure":    {args: []string{"com.example.none"}, status: exitAnswer, out: `"error":"wamp.error.no_such_procedure"`, errs: `com.example.none`},
+		"not authorized":       {args: []string{"com.example.secret"}, status: exitAnswer, out: `"error":"wamp.error.not_authorized"`, errs: `not_authorized`},
+		"not JSON":             {args: []string{"com.example.x", "5", "joe"}, status: exitUsage, errs: `argument 2: joe is not JSON; a text is written '"joe"'`},
+		"kwargs no object":     {args: []string{"com.example.x", "-k", "[1]"}, status: exitUsage, errs: `--kwargs: \[1\] is not a JSON object`},
+		"kwargs not JSON":      {args: []string{"com.example.x", "-k", "{a}"}, status: exitUsage, errs: `--kwargs: \{a\} is not a JSON object`},
+		"no procedure":         {status: exitUsage, errs: `<procedure>`},
+		"a negative time":      {args: []string{"com.example.x", "--timeout=-5s"}, status: exitUsage, errs: `--timeout: -5s`},
+		"nobody there":         {url: "ws://127.0.0.1:1/ws", args: []string{"com.example.x"}, status: exitConnect, errs: `cannot connect to ws://127.0.0.1:1/ws: .*refused`},
+		"no such scheme":       {url: "http://127.0.0.1:1/ws", args: []string{"com.example.x"}, status: exitConnect, errs: `the scheme "http" is none of`},
+		"no such path":         {url: strings.TrimSuffix(url, "ws") + "elsewhere", args: []string{"com.example.x"}, status: exitConnect, errs: `404`},
+		"no such realm":        {args: []string{"--realm", "elsewhere", "com.example.x"}, status: exitLogin, errs: `login refused: wamp.error.no_such_realm`},
+		"nobody anonymous":     {url: strings.TrimSuffix(url, "ws") + "tickets", args: []string{"com.example.x"}, status: exitLogin, errs: `login refused: wamp.error.no_matching_auth_method`},
+		"a ticket on stdin":    {stdin: "s3cret\nmore", args: []string{"--authid", "joe", "wamp.session.count"}, out: `args`, errs: `^$`},
+		"a ticket in env":      {env: "s3cret", args: []string{"--authid", "joe", "wamp.session.count"}, out: `args`, errs: `^$`},
+		"a wrong ticket":       {stdin: "s3crets", args: []string{"--authid", "joe", "wamp.session.count"}, status: exitLogin, errs: denied},
+		"an unknown user":      {stdin: "s3cret", args: []string{"--authid", "eve", "wamp.session.count"}, status: exitLogin, errs: denied},
+		"no CA file":           {args: []string{"--ca", "nowhere.pem", "wamp.session.count"}, status: exitFailed, errs: `--ca: .*nowhere.pem`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.env != "" {
+				t.Setenv(ticketVariable, c.env)
+			}
+			if c.url == "" {
+				c.url = url
+			}
+			status, out, errs := clientCommand(t, c.url, c.stdin, "call", c.args...)
+			if status != c.status || !regexp.MustCompile(c.out).MatchString(out) || !regexp.MustCompile(c.errs).MatchString(errs) {
+				t.Errorf("exit status %d, want %d\nstandard output: %s\nstandard error: %s", status, c.status, out, errs)
+			}
+			if strings.Contains(out+errs, "s3cret") {
+				t.Error("the ticket is shown")
+			}
+		})
+	}
+}
+
+func TestSubscribeAndPublish(t *testing.T) {
+	url := servedURL(t)
+	subscriber := start(t, "subscribe", "--url", url, "--match", "prefix", "--count", "3", "com.example.a.", "com.example.b.")
+	subscriber.err.waitFor(t, 0, "subscribed to com.example.b. (prefix)")
+	if status, out, errs := clientCommand(t, url, "", "publish", "--count", "2", "com.example.a.x", "1", "-k", `{"k":2}`); status != exitOK || strings.Count(out, `{"publication":`) != 2 {
+		t.Fatalf("publish: %d %s%s", status, out, errs)
+	}
+	if status, out, errs := clientCommand(t, url, "", "publish", "--no-acknowledge", "com.example.b.y"); status != exitOK || out != "" {
+		t.Fatalf("publish: %d %s%s", status, out, errs)
+	}
+	if status := subscriber.status(t); status != exitOK {
+		t.Errorf("subscribe ended with %d: %s", status, subscriber.err.String())
+	}
+	const event = `\{"topic":"com\.example\.a\.x","subscription":\d+,"publication":\d+,"args":\[1\],"kwargs":\{"k":2\}\}\n`
+	want := regexp.MustCompile(`^` + event + event + `\{"topic":"com\.example\.b\.y","subscription":\d+,"publication":\d+\}\n$`)
+	if got := subscriber.out.String(); !want.MatchString(got) {
+		t.Errorf("got\n%s", got)
+	}
+	if status, out, errs := clientCommand(t, url, "", "publish", "com.example.secret"); status != exitAnswer || out != "" || !strings.Contains(errs, "wamp.error.not_authorized") {
+		t.Errorf("publish: %d %s%s", status, out, errs)
+	}
+	if status, _, errs := clientCommand(t, url, "", "subscribe", "--timeout", "10ms", "com.example.a"); status != exitTimeout || !strings.Contains(errs, "after 10ms") {
+		t.Errorf("subscribe: %d %s", status, errs)
+	}
+	if status, _, errs := clientCommand(t, url, "", "subscribe", "com.example.a#"); status != exitAnswer || !strings.Contains(errs, "wamp.error.invalid_uri") {
+		t.Errorf("subscribe: %d %s", status, errs)
+	}
+}
+
+// Who is told to stop says GOODBYE, and that is no failure.
+func TestClientCommandsAreStopped(t *testing.T) {
+	url := servedURL(t)
+	for _, command := range []*running{
+		start(t, "subscribe", "--url", url, "com.example.a"),
+		start(t, "register", "--url", url, "com.example.a"),
+	} {
+		command.err.waitFor(t, 0, "ed")
+		command.stop()
+		if status := command.status(t); status != exitOK {
+			t.Errorf("exit status %d: %s", status, command.err.String())
+		}
+	}
+	if status, out, errs := clientCommand(t, url, "", "call", "wamp.session.count"); out != `{"args":[1]}`+"\n" {
+		t.Errorf("call: %d %s%s", status, out, errs)
+	}
+}
