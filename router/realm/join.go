@@ -195,8 +195,9 @@ func announced() wamp.Roles {
 	return wamp.Roles{
 		Broker: wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification |
 			wamp.FeaturePublisherExclusion | wamp.FeaturePatternBasedSubscription |
-			wamp.FeatureSessionMetaAPI},
+			wamp.FeatureSessionMetaAPI | wamp.FeatureSubscriptionMetaAPI | wamp.FeatureSubscriptionRevocation},
 		Dealer: wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification |
-			wamp.FeaturePatternBasedRegistration | wamp.FeatureSessionMetaAPI},
+			wamp.FeaturePatternBasedRegistration | wamp.FeatureSessionMetaAPI |
+			wamp.FeatureRegistrationMetaAPI | wamp.FeatureRegistrationRevocation},
 	}
 }

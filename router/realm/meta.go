@@ -42,6 +42,34 @@ func metaProcedureNamed(uri string) metaProcedure {
 		return metaKillAll
 	case metaModifyDetails:
 		return metaSessionModifyDetails
+	case "wamp.registration.list":
+		return metaRegistrationList
+	case "wamp.registration.lookup":
+		return metaRegistrationLookup
+	case "wamp.registration.match":
+		return metaRegistrationMatch
+	case "wamp.registration.get":
+		return metaRegistrationGet
+	case "wamp.registration.list_callees":
+		return metaRegistrationCallees
+	case "wamp.registration.count_callees":
+		return metaRegistrationCount
+	case "wamp.registration.remove_callee":
+		return metaRemoveCallee
+	case "wamp.subscription.list":
+		return metaSubscriptionList
+	case "wamp.subscription.lookup":
+		return metaSubscriptionLookup
+	case "wamp.subscription.match":
+		return metaSubscriptionMatch
+	case "wamp.subscription.get":
+		return metaSubscriptionGet
+	case "wamp.subscription.list_subscribers":
+		return metaSubscriptionSubscribers
+	case "wamp.subscription.count_subscribers":
+		return metaSubscriptionCount
+	case "wamp.subscription.remove_subscriber":
+		return metaRemoveSubscriber
 	}
 	return nil
 }

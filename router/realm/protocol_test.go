@@ -26,10 +26,11 @@ func TestWelcome(t *testing.T) {
 			Roles: wamp.Roles{
 				Broker: wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification |
 					wamp.FeaturePublisherExclusion | wamp.FeaturePatternBasedSubscription |
-					wamp.FeatureSessionMetaAPI},
+					wamp.FeatureSessionMetaAPI | wamp.FeatureSubscriptionMetaAPI | wamp.FeatureSubscriptionRevocation},
 				Dealer: wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification |
 					wamp.FeaturePatternBasedRegistration |
-					wamp.FeatureSessionMetaAPI},
+					wamp.FeatureSessionMetaAPI |
+					wamp.FeatureRegistrationMetaAPI | wamp.FeatureRegistrationRevocation},
 			},
 		}
 		if text(&got) != text(&want) {
