@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -202,6 +203,59 @@ func TestPartOfAnEndedSession(t *testing.T) {
 	if st := w.Stats(); len(other.registrations) == 0 || st.Registrations != len(other.registrations) || st.Subscriptions != 0 {
 		t.Errorf("%d registrations are the other session's, of %+v", len(other.registrations), st)
 	}
+}
+
+// TestNothingBehindGoodbye: a large session that leaves amid publications and
+// calls hears of none behind its GOODBYE, and each of its subscriptions and
+// registrations is gone by then.
+func TestNothingBehindGoodbye(t *testing.T) {
+	rounds := 20
+	if testing.Short() {
+		rounds = 4
+	}
+	w := newWorld(t, scenario(), Limits{})
+	var storming sync.WaitGroup
+	var stop atomic.Bool
+	for i := range 2 {
+		c := w.join(formats[i], "anyone")
+		storming.Go(func() { storm(c, &stop) })
+	}
+	for range rounds {
+		c := w.join(wamp.CBOR, "anyone")
+		const n = 2 * removalStep
+		for i := range n {
+			c.post(&wamp.Subscribe{Request: c.next(), Topic: "com.example.storm"[:i%16+1], Options: wamp.SubscribeOptions{Match: wamp.Prefix}})
+			c.post(&wamp.Subscribe{Request: c.next(), Topic: manyURI(wamp.Exact, i)})
+			c.post(&wamp.Register{Request: c.next(), Procedure: manyURI(wamp.Exact, i)})
+		}
+		c.post(&wamp.Register{Request: c.next(), Procedure: "com.example.storm"})
+		c.batch.Flush()
+		for isServing := false; !isServing; {
+			switch m := c.receive().(type) {
+			case *wamp.Registered:
+				isServing = m.Request == c.request
+			case *wamp.Subscribed, *wamp.Event:
+			default:
+				t.Fatalf("got %s", text(m))
+			}
+		}
+		c.send(`[6,{},"wamp.close.normal"]`)
+		for isOver := false; !isOver; {
+			switch m := c.receive().(type) {
+			case *wamp.Goodbye:
+				isOver = true
+			case *wamp.Event, *wamp.Invocation:
+			default:
+				t.Fatalf("got %s", text(m))
+			}
+		}
+		c.expectClosed()
+		if st := w.Stats(); st.Registrations != 0 || st.Subscriptions != 0 {
+			t.Fatalf("left behind: %+v", st)
+		}
+	}
+	stop.Store(true)
+	storming.Wait()
 }
 
 // TestWildcardShapes: in how many ways the wildcards of patterns of one length
