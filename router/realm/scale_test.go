@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"usher/router/transport"
 	"usher/router/wamp"
 )
 
@@ -203,6 +204,49 @@ func TestPartOfAnEndedSession(t *testing.T) {
 	if st := w.Stats(); len(other.registrations) == 0 || st.Registrations != len(other.registrations) || st.Subscriptions != 0 {
 		t.Errorf("%d registrations are the other session's, of %+v", len(other.registrations), st)
 	}
+}
+
+// holder is a sink that holds up who sends it an EVENT.
+type holder struct {
+	sink
+	held    chan struct{} // closed when somebody is
+	release chan struct{}
+}
+
+func (h *holder) Send(b *transport.Batch, m wamp.Message) error {
+	if m.Type() == wamp.TypeEvent {
+		close(h.held)
+		<-h.release
+	}
+	return h.sink.Send(b, m)
+}
+
+// TestEndWaitsForWhatIsUnderWay: an EVENT that was being queued when the session
+// ended is queued when the end is over, and not behind what is sent then.
+func TestEndWaitsForWhatIsUnderWay(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	s, _ := w.member(wamp.JSON, "anyone")
+	conn := &holder{sink: sink{format: wamp.JSON}, held: make(chan struct{}), release: make(chan struct{})}
+	s.conn = conn
+	publisher, _ := w.member(wamp.JSON, "anyone")
+	w.manyOf(s, removalStep/2, wamp.Exact)
+	var publishing, ending sync.WaitGroup
+	publishing.Go(func() { publisher.take(t, `[16,1,{},"com.example.many.7"]`) })
+	<-conn.held
+	ended := make(chan struct{})
+	ending.Go(func() {
+		s.end(&s.batch, "left")
+		close(ended)
+	})
+	eventually(t, "everything is taken from the session", func() bool { return w.Stats().Subscriptions == 0 })
+	select {
+	case <-ended:
+		t.Error("the end is over, and an EVENT still to be queued")
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(conn.release)
+	publishing.Wait()
+	ending.Wait()
 }
 
 // TestNothingBehindGoodbye: a large session that leaves amid publications and
