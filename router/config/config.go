@@ -84,10 +84,11 @@ type TLS struct {
 }
 
 // Path is what a Transport serves under one URL path. Exactly one of WebSocket,
-// Static and Page is set.
+// LongPoll, Static and Page is set.
 type Path struct {
 	Path      string     // clean, begins with "/"
 	WebSocket *WebSocket // at exactly Path
+	LongPoll  *LongPoll  // at open, and at receive, send and close of each transport, below Path
 	Static    *Static    // at Path and below
 	Page      bool       // usher's own page, at Path and below
 }
@@ -97,6 +98,18 @@ type WebSocket struct {
 	Subprotocols   []string // that are offered, e.g. "wamp.2.json"
 	Auth           auth.Methods
 	AllowedOrigins []string // further origins whose pages may connect; "*" in one stands for any text
+}
+
+// LongPoll is a path where WAMP clients connect by HTTP requests. Zero times and
+// sizes mean the defaults of the packages web and transport.
+type LongPoll struct {
+	Subprotocols   []string // that are offered, e.g. "wamp.2.json"
+	Auth           auth.Methods
+	AllowedOrigins []string      // as of a WebSocket
+	RequestTimeout time.Duration // how long a receive request waits for messages
+	SessionTimeout time.Duration // how long a client may neither poll nor send
+	QueueBytes     int           // that may wait for one client
+	QueueMessages  int           // that may wait for one client; 0: bytes alone count
 }
 
 // Static is a directory of files.
@@ -150,6 +163,7 @@ type Limits struct {
 	Subscriptions        int // of one session
 	Handshakes           int // clients that are joining
 	HandshakesPerAddress int
+	LongPolls            int // long-poll transports that are open
 }
 
 // Roles returns the roles of each realm by name, the raw material of a policy.
@@ -172,10 +186,11 @@ func (c *Config) Dynamics() []*auth.Dynamic {
 	var all []*auth.Dynamic
 	for _, t := range c.Transports {
 		for _, p := range t.Paths {
-			if p.WebSocket == nil || p.WebSocket.Auth.Ticket == nil || p.WebSocket.Auth.Ticket.Authenticator == nil {
+			m := p.methods()
+			if m == nil || m.Ticket == nil || m.Ticket.Authenticator == nil {
 				continue
 			}
-			d := p.WebSocket.Auth.Ticket.Authenticator
+			d := m.Ticket.Authenticator
 			if !slices.ContainsFunc(all, func(o *auth.Dynamic) bool {
 				return o.URI == d.URI && o.Realm == d.Realm && slices.Equal(o.Realms, d.Realms)
 			}) {
@@ -184,6 +199,17 @@ func (c *Config) Dynamics() []*auth.Dynamic {
 		}
 	}
 	return all
+}
+
+// methods are those by which clients log in at p; nil: they can't.
+func (p *Path) methods() *auth.Methods {
+	switch {
+	case p.WebSocket != nil:
+		return &p.WebSocket.Auth
+	case p.LongPoll != nil:
+		return &p.LongPoll.Auth
+	}
+	return nil
 }
 
 // Authenticators returns the URIs that the configuration names as

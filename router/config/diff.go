@@ -207,5 +207,6 @@ func limitRows(a, b Limits) []diffRow {
 		{"limits.subscriptions", a.Subscriptions, b.Subscriptions},
 		{"limits.handshakes", a.Handshakes, b.Handshakes},
 		{"limits.handshakes_per_address", a.HandshakesPerAddress, b.HandshakesPerAddress},
+		{"limits.longpoll_transports", a.LongPolls, b.LongPolls},
 	}
 }

@@ -189,6 +189,7 @@ func limits(v value) Limits {
 		Subscriptions:        f.get("subscriptions").integer(1, 1e7),
 		Handshakes:           f.get("handshakes").integer(1, 1e6),
 		HandshakesPerAddress: f.get("handshakes_per_address").integer(1, 1e6),
+		LongPolls:            f.get("longpoll_transports").integer(1, 1e6),
 	}
 	f.done(nil)
 	return l

@@ -123,6 +123,7 @@ func (r *reader) tls(v value, c *Config) *TLS {
 // paths reads what a web transport serves. The type of one says its other keys:
 //
 //	websocket  serializers, auth, options; see webSocket
+//	longpoll   serializers, auth, options; see longPoll
 //	static     directory: its files, index.html for the directory itself
 //	page       none: usher's own page, on which a person can log in
 func (r *reader) paths(v value, c *Config) []Path {
@@ -143,6 +144,8 @@ func (r *reader) paths(v value, c *Config) []Path {
 		switch kind := typ.text(); kind {
 		case "websocket":
 			p.WebSocket = r.webSocket(f, c)
+		case "longpoll":
+			p.LongPoll = r.longPoll(f, c)
 		case "static":
 			p.Static = r.static(f, c)
 			if p.Static == nil {
@@ -154,7 +157,7 @@ func (r *reader) paths(v value, c *Config) []Path {
 			if r.crossbar {
 				typ.warn("paths of type %q are not supported; nothing is served there", kind)
 			} else {
-				typ.oneOf("a path's type", "websocket", "static", "page")
+				typ.oneOf("a path's type", "websocket", "longpoll", "static", "page")
 			}
 			return
 		}
