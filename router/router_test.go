@@ -238,7 +238,10 @@ func TestEveryLimitArrives(t *testing.T) {
 	for i := range v.NumField() {
 		v.Field(i).SetInt(int64(1000 + i))
 	}
-	arrived := map[int64]bool{int64(l.ShutdownTimeout): true} // the command line's
+	arrived := map[int64]bool{
+		int64(l.ShutdownTimeout): true, // the command line's
+		int64(l.LongPolls):       true, // web's, from the configuration itself
+	}
 	for _, part := range []any{realmLimits(l), transportOptions(l)} {
 		p := reflect.ValueOf(part)
 		for i := range p.NumField() {

@@ -27,8 +27,8 @@ type Request struct {
 
 // Transport describes the connection that a Request came over. It is immutable.
 type Transport struct {
-	Type            string            // "websocket", "rawsocket" or "local"
-	Protocol        string            // WebSocket subprotocol, e.g. "wamp.2.json"
+	Type            string            // "websocket", "longpoll", "rawsocket" or "local"
+	Protocol        string            // subprotocol, e.g. "wamp.2.json"
 	Peer            string            // "tcp4:127.0.0.1:17185", "tcp6:[::1]:17185", "unix:…"; behind a trusted proxy the client's
 	HeadersReceived map[string]string // lower-case names; several lines joined by ", "
 	HeadersSent     map[string]string

@@ -572,3 +572,25 @@ func FuzzLongPollBody(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkLongPollRoundTrip(b *testing.B) {
+	c := openPoll(b, New(Options{}), jsonName, LongPollOptions{})
+	body := []byte(`[48,1,{},"com.example.echo"]`)
+	var batch Batch
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Deliver(b.Context(), int64(len(body)), bytes.NewReader(body)); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := c.Read(&batch); err != nil {
+			b.Fatal(err)
+		}
+		if err := c.Send(&batch, event(b, wamp.JSON, 1, 10)); err != nil {
+			b.Fatal(err)
+		}
+		batch.Flush()
+		if _, err := c.Poll(b.Context(), patience, func(net.Buffers, int) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -28,6 +28,10 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.health(w, r)
 		return
 	}
+	if p, id, action := s.poll(r.URL.Path); p != nil {
+		l.servePoll(w, r, s, p, id, action)
+		return
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		refuse(w, http.StatusMethodNotAllowed, "Only GET and HEAD are possible here.")
@@ -49,16 +53,11 @@ func (l *listener) upgrade(w http.ResponseWriter, r *http.Request, s *site, sock
 		refuse(w, http.StatusUpgradeRequired, "This is where WAMP clients connect, by WebSocket: open ws://"+shorten(r.Host)+r.URL.Path+" with a WAMP client. There is no page here.")
 		return
 	}
-	if origin, ok := allowedOrigin(r, socket.origins); !ok {
-		l.log().Warn("page of another origin refused: add its origin to options.allowed_origins of this path if it may connect",
-			slog.String("origin", shorten(origin)), slog.String("host", shorten(r.Host)), slog.String("path", r.URL.Path), slog.String("key", "allowed_origins"))
-		refuse(w, http.StatusForbidden, "Pages of this origin may not connect; see allowed_origins in the configuration.")
+	if !l.originAllowed(w, r, r.URL.Path, socket.origins) {
 		return
 	}
-	peer, secure, err := s.client(r)
-	if err != nil {
-		l.log().Warn("forwarded request refused", slog.Any("error", err), slog.String("proxy", r.RemoteAddr))
-		refuse(w, http.StatusBadRequest, "The proxy's headers about the client can't be understood.")
+	peer, secure, ok := l.clientOf(w, r, s)
+	if !ok {
 		return
 	}
 	t := &auth.Transport{
@@ -78,6 +77,28 @@ func (l *listener) upgrade(w http.ResponseWriter, r *http.Request, s *site, sock
 	// The session leaves net/http's goroutine, whose stack and buffers would
 	// stay for as long as the client does. It ends by itself: see realm.Node.
 	go l.server.options.Sessions.Serve(c, socket.endpoint, t)
+}
+
+// originAllowed reports whether the page that a request comes from may connect
+// to path, which has these allowed_origins; where it may not, that is answered.
+func (l *listener) originAllowed(w http.ResponseWriter, r *http.Request, path string, patterns []string) bool {
+	origin, ok := allowedOrigin(r, patterns)
+	if !ok {
+		l.log().Warn("page of another origin refused: add its origin to options.allowed_origins of this path if it may connect",
+			slog.String("origin", shorten(origin)), slog.String("host", shorten(r.Host)), slog.String("path", path), slog.String("key", "allowed_origins"))
+		refuse(w, http.StatusForbidden, "Pages of this origin may not connect; see allowed_origins in the configuration.")
+	}
+	return ok
+}
+
+// clientOf is site.client for a request that is answered where it fails.
+func (l *listener) clientOf(w http.ResponseWriter, r *http.Request, s *site) (peer string, secure, ok bool) {
+	peer, secure, err := s.client(r)
+	if err != nil {
+		l.log().Warn("forwarded request refused", slog.Any("error", err), slog.String("proxy", r.RemoteAddr))
+		refuse(w, http.StatusBadRequest, "The proxy's headers about the client can't be understood.")
+	}
+	return peer, secure, err == nil
 }
 
 func (l *listener) log() *slog.Logger { return l.server.options.Log }

@@ -32,7 +32,8 @@ type listener struct {
 // site is what a listener serves: immutable, replaced by Reload.
 type site struct {
 	sockets     map[string]*socket // by path
-	folders     []folder           // the longest path first
+	polls       map[string]*pollPath
+	folders     []folder // the longest path first
 	hosts       hostPolicy
 	proxies     []netip.Prefix
 	certificate *tls.Certificate // nil: plain TCP
@@ -49,6 +50,7 @@ type socket struct {
 func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 	s := &site{
 		sockets: map[string]*socket{},
+		polls:   map[string]*pollPath{},
 		hosts:   hostPolicy{all: !l.loopback, names: c.AllowedHosts},
 		proxies: c.TrustedProxies,
 	}
@@ -66,6 +68,8 @@ func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 				subprotocols: p.WebSocket.Subprotocols,
 				origins:      p.WebSocket.AllowedOrigins,
 			}
+		case p.LongPoll != nil:
+			s.polls[p.Path] = newPollPath(&p)
 		case p.Static != nil:
 			s.folders = append(s.folders, folder{path: p.Path, files: &directory{name: p.Static.Directory, withheld: withheld}})
 		case p.Page:
@@ -139,6 +143,9 @@ func (l *listener) address() Address {
 	a := Address{HTTP: "http" + secure + "://" + where + "/"}
 	for _, path := range sortedKeys(l.site.Load().sockets) {
 		a.WebSockets = append(a.WebSockets, "ws"+secure+"://"+where+path)
+	}
+	for _, path := range sortedKeys(l.site.Load().polls) {
+		a.LongPolls = append(a.LongPolls, "http"+secure+"://"+where+path)
 	}
 	return a
 }

@@ -59,12 +59,14 @@ type Options struct {
 type Server struct {
 	options   Options
 	listeners []*listener // fixed by Listen
+	polls     polls       // of all listeners
 }
 
 // Listen opens a listener for each transport of c. Clients may connect then,
 // but are answered only once Serve is called. On an error nothing is open.
 func Listen(c *config.Config, o Options) (*Server, error) {
 	s := &Server{options: o}
+	s.polls.init(c.Limits.LongPolls)
 	for i, t := range c.Transports {
 		l, err := s.listen(c, &t)
 		if err != nil {
@@ -86,6 +88,7 @@ func (s *Server) close() {
 type Address struct {
 	HTTP       string   // e.g. "http://127.0.0.1:8080/"
 	WebSockets []string // e.g. "ws://127.0.0.1:8080/ws"
+	LongPolls  []string // e.g. "http://127.0.0.1:8080/lp"
 }
 
 // Addresses returns where clients can connect, in the order of the
@@ -147,8 +150,11 @@ func (s *Server) Reload(c *config.Config) error {
 // Shutdown closes the listeners, gives HTTP requests in flight a second, or
 // until ctx ends if that is sooner, and cuts what is left: connections that have
 // not asked for anything, and browsers that can ask again. WebSockets are not its
-// business any more: their sessions are the realm.Node's to shut down.
+// business any more: their sessions are the realm.Node's to shut down. The clients
+// of long-poll transports fetch what that tells them by HTTP requests, so where
+// there are any the listeners stay until these have ended, or until ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.polls.stop(ctx)
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
 	var waiting sync.WaitGroup
