@@ -44,12 +44,9 @@ func (v *vm) routerCall(L *lua.LState) int {
 	uri := lualib.CheckString(L, 1)
 	p := v.checkPayload(L, "router.call")
 	var o wamp.CallOptions
-	eachOption(L, "router.call", func(name string, value lua.LValue) bool {
-		if name != "disclose_me" {
-			return false
-		}
-		o.DiscloseMe = boolField(L, "router.call", name, value)
-		return true
+	readOptions(L, "router.call", optTable(L, 4), []option{
+		{"timeout", func(value *optionValue) { o.Timeout = value.whole(maxTimeout) }},
+		{"disclose_me", func(value *optionValue) { o.DiscloseMe = value.bool() }},
 	})
 	switch {
 	case !v.sealed:
@@ -83,20 +80,7 @@ func (v *vm) callOut(uri string, o wamp.CallOptions, p wamp.Payload) (wamp.Paylo
 func (v *vm) routerPublish(L *lua.LState) int {
 	topic := lualib.CheckString(L, 1)
 	p := v.checkPayload(L, "router.publish")
-	var o wamp.PublishOptions
-	eachOption(L, "router.publish", func(name string, value lua.LValue) bool {
-		switch name {
-		case "acknowledge":
-			o.Acknowledge = boolField(L, "router.publish", name, value) == wamp.True
-		case "exclude_me":
-			o.ExcludeMe = boolField(L, "router.publish", name, value)
-		case "disclose_me":
-			o.DiscloseMe = boolField(L, "router.publish", name, value)
-		default:
-			return false
-		}
-		return true
-	})
+	o := publishOptions(L, optTable(L, 4))
 	if !v.sealed {
 		v.topLevelError(L, "router.publish")
 	}
@@ -121,20 +105,6 @@ func (v *vm) checkPayload(L *lua.LState, verb string) wamp.Payload {
 		lualib.Errorf(L, "%s: %v", verb, err)
 	}
 	return p
-}
-
-// eachOption hands the fields of argument 4 to f, which returns false for those
-// that it does not know.
-func eachOption(L *lua.LState, verb string, f func(name string, value lua.LValue) bool) {
-	t := optTable(L, 4)
-	if t == nil {
-		return
-	}
-	for key, value := t.Next(lua.LNil); key != lua.LNil; key, value = t.Next(key) {
-		if !f(key.String(), value) {
-			lualib.Errorf(L, "%s: unknown option %q", verb, key.String())
-		}
-	}
 }
 
 // optTable returns argument n, or nil where it is absent.

@@ -172,31 +172,6 @@ func (v *vm) complete() error {
 	return nil
 }
 
-// checkOptions reads the options of a declaration.
-func checkOptions(L *lua.LState, k kind, t *lua.LTable) options {
-	var o options
-	for key, value := t.Next(lua.LNil); key != lua.LNil; key, value = t.Next(key) {
-		name := key.String()
-		switch {
-		case name == "match" && k != kindAuthenticator:
-			m, ok := wamp.ParseMatch(stringField(L, k.verb(), name, value))
-			if !ok {
-				lualib.Errorf(L, "%s: match must be \"exact\", \"prefix\" or \"wildcard\"", k.verb())
-			}
-			o.match = m
-		case name == "invoke" && k == kindProcedure:
-			o.invoke = stringField(L, k.verb(), name, value)
-		case name == "disclose_caller" && k == kindProcedure:
-			o.discloseCaller = boolField(L, k.verb(), name, value)
-		case name == "concurrent" && k == kindSubscription:
-			o.concurrent = boolField(L, k.verb(), name, value) == wamp.True
-		default:
-			lualib.Errorf(L, "%s: unknown option %q", k.verb(), name)
-		}
-	}
-	return o
-}
-
 func stringField(L *lua.LState, verb, name string, v lua.LValue) string {
 	s, ok := v.(lua.LString)
 	if !ok {

@@ -68,6 +68,7 @@ var _ realm.LocalHandler = (*sessionHandler)(nil)
 
 // Invoke implements realm.LocalHandler.
 func (c *component) Invoke(i *realm.LocalInvocation) bool {
+	i.Details.Passthru = keep(i.Details.Passthru)
 	w := &work{invocation: i, payload: i.Payload.Clone(), arrived: time.Now(), depth: callDepth(i)}
 	if w.depth > 0 {
 		// Another script waits for this one: it must not wait for a VM, nor
@@ -75,6 +76,15 @@ func (c *component) Invoke(i *realm.LocalInvocation) bool {
 		return c.services.tasks.Go(func() { c.serve(w) })
 	}
 	return c.enqueue(&c.calls, w, c.serveCalls)
+}
+
+// keep is a copy of what is borrowed.
+func keep(p *wamp.Passthru) *wamp.Passthru {
+	if p == nil {
+		return nil
+	}
+	own := *p
+	return &own
 }
 
 // callDepth is how many calls of router.call wait for i.
@@ -88,6 +98,7 @@ func callDepth(i *realm.LocalInvocation) int {
 
 // Event implements realm.LocalHandler.
 func (c *component) Event(e *realm.LocalEvent) {
+	e.Details.Passthru = keep(e.Details.Passthru)
 	w := &work{event: e, payload: e.Payload.Clone(), arrived: time.Now()}
 	queue, serve := &c.events, c.serveEvents
 	if g := c.current.Load(); g != nil {

@@ -42,12 +42,21 @@ type declaration struct {
 	denied  *realm.ErrorReply // by the role's permissions; nil: in force
 }
 
-// options are what a declaration asked for, in the form of the router.
+// options are what a declaration asked for, in the form of the router. They can
+// be compared: equal ones keep their registration or subscription.
 type options struct {
-	match          wamp.Match
-	invoke         string
-	discloseCaller wamp.Bool
-	concurrent     bool // of events: need not wait for each other
+	match wamp.Match
+
+	// Of procedures.
+	invoke          string
+	concurrency     int
+	discloseCaller  wamp.Bool
+	forceReregister bool
+	forwardTimeout  bool
+
+	// Of subscriptions.
+	getRetained bool
+	concurrent  bool // events need not wait for each other
 }
 
 // place tells the declarations of one generation apart.
@@ -184,14 +193,20 @@ func (g *generation) bindings(c *component) realm.Bindings {
 }
 
 func (d *declaration) subscription() realm.SubscriptionBinding {
-	return realm.SubscriptionBinding{URI: d.uri, Options: wamp.SubscribeOptions{Match: d.options.match}}
+	return realm.SubscriptionBinding{URI: d.uri, Options: wamp.SubscribeOptions{
+		Match:       d.options.match,
+		GetRetained: d.options.getRetained,
+	}}
 }
 
 func (d *declaration) registration(c *component) realm.Binding {
 	b := realm.Binding{URI: d.uri, Options: wamp.RegisterOptions{
-		Match:          d.options.match,
-		Invoke:         d.options.invoke,
-		DiscloseCaller: d.options.discloseCaller,
+		Match:           d.options.match,
+		Invoke:          d.options.invoke,
+		Concurrency:     d.options.concurrency,
+		DiscloseCaller:  d.options.discloseCaller,
+		ForceReregister: d.options.forceReregister,
+		ForwardTimeout:  d.options.forwardTimeout,
 	}}
 	if d.kind == kindAuthenticator {
 		// Equal for all generations, so that the registration stays.

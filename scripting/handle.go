@@ -107,12 +107,17 @@ func (v *vm) answer(f wamp.Format, results []lua.LValue) (wamp.Payload, error) {
 
 func (v *vm) callDetails(w *work) *lua.LTable {
 	d := &w.invocation.Details
-	t := v.L.CreateTable(0, 4)
+	t := v.L.CreateTable(0, 8)
 	t.RawSetString("procedure", lua.LString(w.invocation.URI))
 	setString(t, "procedure", d.Procedure)
 	setID(t, "caller", d.Caller)
 	setString(t, "caller_authid", d.CallerAuthid)
 	setString(t, "caller_authrole", d.CallerAuthrole)
+	setTrustlevel(t, d.Trustlevel)
+	if d.Timeout > 0 {
+		t.RawSetString("timeout", lua.LNumber(d.Timeout))
+	}
+	setPassthru(t, d.Passthru)
 	return t
 }
 
@@ -137,13 +142,38 @@ func (v *vm) handleEvent(w *work) {
 }
 
 func (v *vm) eventDetails(topic string, publication wamp.ID, d *wamp.EventDetails) *lua.LTable {
-	t := v.L.CreateTable(0, 5)
+	t := v.L.CreateTable(0, 8)
 	t.RawSetString("topic", lua.LString(topic))
 	setID(t, "publication", publication)
 	setID(t, "publisher", d.Publisher)
 	setString(t, "publisher_authid", d.PublisherAuthid)
 	setString(t, "publisher_authrole", d.PublisherAuthrole)
+	setTrustlevel(t, d.Trustlevel)
+	if d.Retained {
+		t.RawSetString("retained", lua.LTrue)
+	}
+	setPassthru(t, d.Passthru)
 	return t
+}
+
+func setTrustlevel(t *lua.LTable, level wamp.Trustlevel) {
+	if level.Given {
+		t.RawSetString("trustlevel", lua.LNumber(level.Level))
+	}
+}
+
+// setPassthru says how to read a payload that the router did not look into.
+func setPassthru(t *lua.LTable, p *wamp.Passthru) {
+	if p == nil {
+		return
+	}
+	setString(t, "ppt_scheme", p.Scheme)
+	setString(t, "ppt_serializer", p.Serializer)
+	setString(t, "ppt_cipher", p.Cipher)
+	setString(t, "ppt_keyid", p.KeyID)
+	setString(t, "enc_algo", p.EncAlgo)
+	setString(t, "enc_serializer", p.EncSerializer)
+	setString(t, "enc_key", p.EncKey)
 }
 
 func setID(t *lua.LTable, name string, id wamp.ID) {

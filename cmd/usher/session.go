@@ -247,11 +247,11 @@ func contentOf(p wamp.Payload, ppt *wamp.Passthru) (c content, err error) {
 	if ppt != nil {
 		c.PPTScheme = ppt.Scheme
 	}
-	if ppt.IsOpaque() {
-		p.Args, err = codec.Marshal(p.Format, []any{p.Args})
-	}
-	if err == nil && p.Args != nil {
+	if p.Args != nil {
 		c.Args, err = codec.AppendValue(nil, wamp.JSON, wamp.Value{Format: p.Format, Bytes: p.Args})
+	}
+	if err == nil && ppt.IsOpaque() {
+		c.Args = json.RawMessage("[" + string(c.Args) + "]")
 	}
 	if err == nil && p.Kwargs != nil {
 		c.Kwargs, err = codec.AppendValue(nil, wamp.JSON, wamp.Value{Format: p.Format, Bytes: p.Kwargs})

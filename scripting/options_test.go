@@ -1,0 +1,95 @@
+package scripting
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"usher/router/wamp"
+)
+
+func TestOptionsAreChecked(t *testing.T) {
+	register := func(options string) string { return `router.register("com.example.f", print, ` + options + `)` }
+	subscribe := func(options string) string { return `router.subscribe("com.example.t", print, ` + options + `)` }
+	for _, test := range []struct{ text, want string }{
+		{register(`{mach = "prefix"}`), `a.lua:2: router.register: unknown option "mach": there are match, invoke, concurrency, disclose_caller, force_reregister and forward_timeout`},
+		{register(`{match = "regex"}`), `a.lua:2: router.register: match must be "exact", "prefix" or "wildcard", not "regex"`},
+		{register(`{match = 1}`), `a.lua:2: router.register: match must be a string, not a number`},
+		{register(`{invoke = "all"}`), `a.lua:2: router.register: invoke must be "single", "first", "last", "roundrobin" or "random", not "all"`},
+		{register(`{concurrency = -1}`), `a.lua:2: router.register: concurrency must be a whole number from 0 to 2147483647, not -1`},
+		{register(`{concurrency = 1.5}`), `a.lua:2: router.register: concurrency must be a whole number from 0 to 2147483647, not 1.5`},
+		{register(`{concurrency = "1"}`), `a.lua:2: router.register: concurrency must be a whole number, not a string`},
+		{register(`{disclose_caller = 1}`), `a.lua:2: router.register: disclose_caller must be true or false, not a number`},
+		{register(`{get_retained = true}`), `a.lua:2: router.register: unknown option "get_retained"`},
+		{register(`{"prefix"}`), `a.lua:2: router.register: options have names: write {match = …}`},
+		{register(`"prefix"`), `a.lua:2: bad argument #3 to 'register' (table expected, got string)`},
+		{subscribe(`{get_retained = "yes"}`), `a.lua:2: router.subscribe: get_retained must be true or false, not a string`},
+		{subscribe(`{invoke = "first"}`), `a.lua:2: router.subscribe: unknown option "invoke": there are match, get_retained and concurrent`},
+		{`router.authenticator("com.example.authenticate", print, {match = "prefix"})`, `a.lua:2: router.authenticator has no options`},
+	} {
+		w := newWorld(t, map[string]string{"a.lua": backend(test.text)})
+		if s := w.status("a"); s.Err == nil || !strings.Contains(s.Err.Error(), test.want) {
+			t.Errorf("%s\n\tfails with %v\n\twant %s", test.text, s.Err, test.want)
+		}
+	}
+	for _, text := range []string{
+		register(`{match = "prefix", invoke = "single", concurrency = 3, disclose_caller = true, forward_timeout = true, force_reregister = false}`),
+		subscribe(`{match = "wildcard", get_retained = true, concurrent = true}`),
+		register(`{}`), register(`nil`),
+	} {
+		if s := newWorld(t, map[string]string{"a.lua": backend(text)}).status("a"); s.Err != nil {
+			t.Errorf("%s\n\tfails with %v", text, s.Err)
+		}
+	}
+}
+
+func TestOptionsOfCallsAreChecked(t *testing.T) {
+	const publish, call = `router.publish("com.example.t", nil, nil, %s)`, `router.call("com.example.g", nil, nil, %s)`
+	for _, test := range []struct{ format, options, want string }{
+		{publish, `{exclude = 5}`, `router.publish: exclude must be a list, not a number`},
+		{publish, `{exclude = {1, "a"}}`, `router.publish: each of exclude must be a whole number, not a string`},
+		{publish, `{exclude = {1, nil, 3}}`, `router.publish: exclude must be a list, without names and gaps`},
+		{publish, `{eligible = {a = 1}}`, `router.publish: eligible must be a list, without names and gaps`},
+		{publish, `{eligible_authid = {7}}`, `router.publish: each of eligible_authid must be a string, not a number`},
+		{publish, `{retain = 1}`, `router.publish: retain must be true or false, not a number`},
+		{publish, `{acknowlege = true}`, `router.publish: unknown option "acknowlege": there are acknowledge, retain, exclude_me, disclose_me, exclude,`},
+		{call, `{timeout = 1.5}`, `router.call: timeout must be a whole number from 0 to 2147483647, not 1.5`},
+		{call, `{timeout = "5s"}`, `router.call: timeout must be a whole number, not a string`},
+		{call, `{disclose = true}`, `router.call: unknown option "disclose": there are timeout`},
+	} {
+		text := fmt.Sprintf(test.format, test.options)
+		w := newWorld(t, map[string]string{"a.lua": backend("router.register(\"com.example.f\", function()\n" + text + "\nend)\nrouter.register(\"com.example.g\", function() end)")})
+		if _, err := w.client().call("com.example.f", "[]"); errorURI(err) != wamp.ErrRuntime {
+			t.Errorf("%s\n\t%v", text, err)
+		}
+		want := "a.lua:3: " + strings.ReplaceAll(test.want, `"`, `\"`)
+		if len(w.log.lines(want)) != 1 {
+			t.Errorf("%s\n\tis not logged as %s but\n%s", text, want, w.log)
+		}
+	}
+}
+
+func TestMetaAPIFromAScript(t *testing.T) {
+	w := newWorld(t, map[string]string{"a.lua": backend(`
+router.subscribe("wamp.session.on_join", function(args, kwargs, details)
+  local sessions = router.call("wamp.session.list")
+  for _, id in ipairs(sessions) do
+    if id == args[1].session then
+      local who = router.call("wamp.session.get", {id})
+      kv.set("seen", who.authid .. " as " .. who.authrole .. " told by " .. details.topic)
+    end
+  end
+end)
+router.register("com.example.seen", function() return kv.get("seen") end)
+router.register("com.example.missing", function()
+  local ok, e = pcall(router.call, "wamp.session.get", {12345})
+  return ok, e.uri
+end)`)})
+	c := w.client()
+	eventually(t, "the script saw the client join", func() bool {
+		return c.mustCall("com.example.seen", "[]") == `["client as frontend told by wamp.session.on_join"]`
+	})
+	if got := c.mustCall("com.example.missing", "[]"); got != `[false,"wamp.error.no_such_session"]` {
+		t.Error(got)
+	}
+}
