@@ -159,5 +159,12 @@ func (w *world) joinWith(over way, role, roles string) *client {
 	c := w.connectOver(over, anonymous(role))
 	c.send(`[1,"realm1",{"roles":` + roles + `}]`)
 	c.welcomed()
+	// WELCOME is queued before anybody finds the session: in memory it may be here
+	// a moment earlier.
+	eventually(w.t, "the session is a member", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.sessions[c.session] != nil
+	})
 	return c
 }
