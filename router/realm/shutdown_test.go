@@ -76,7 +76,7 @@ func TestShutdownAnswersHangingCalls(t *testing.T) {
 	callee.register("com.example.slow", `{}`)
 	caller.send(`[48,1,{},"com.example.slow"]`)
 	callee.expect(`[68,1,1,{}]`)
-	done := w.stop(400 * time.Millisecond)
+	done := w.stop(1200 * time.Millisecond)
 	caller.expect(`[8,48,1,{},"wamp.error.canceled",["router is stopping"]]`, shutdownGoodbye)
 	callee.expect(shutdownGoodbye)
 	caller.expectClosed()
