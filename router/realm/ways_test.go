@@ -39,6 +39,9 @@ func ways() []way {
 			all = append(all, way{"websocket " + sub, f, func(w *world, serve func(transport.Conn)) transport.Conn {
 				return openWebSocket(w, serve, sub, false)
 			}})
+			all = append(all, way{"longpoll " + sub, f, func(w *world, serve func(transport.Conn)) transport.Conn {
+				return openLongPoll(w, serve, sub, kind != "")
+			}})
 		}
 		for _, network := range []string{"tcp", "unix"} {
 			all = append(all, way{"rawsocket " + f.String() + " over " + network, f, func(w *world, serve func(transport.Conn)) transport.Conn {
