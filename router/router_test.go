@@ -59,7 +59,13 @@ func parse(t *testing.T, text string) *config.Config {
 // serve runs a router until the test ends and returns it with its URL.
 func serve(t *testing.T, text string) (r *Router, url string) {
 	t.Helper()
-	r, err := New(parse(t, text), Options{Agent: "test", Health: well{}, Log: slog.New(slog.DiscardHandler)})
+	r = serveConfig(t, parse(t, text))
+	return r, r.Addresses()[0].WebSockets[0]
+}
+
+func serveConfig(t testing.TB, c *config.Config) *Router {
+	t.Helper()
+	r, err := New(c, Options{Agent: "test", Health: well{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +81,7 @@ func serve(t *testing.T, text string) (r *Router, url string) {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return r, r.Addresses()[0].WebSockets[0]
+	return r
 }
 
 func connect(t *testing.T, url string, o client.Options) *client.Client {
