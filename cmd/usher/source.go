@@ -129,7 +129,7 @@ func (s *source) listenOn(address string) error {
 	}
 	c := *s.config
 	c.Transports = slices.Clone(c.Transports)
-	c.Transports[0].Endpoint.Interface, c.Transports[0].Endpoint.Port = host, int(port)
+	c.Transports[0].Endpoint = config.Endpoint{Interface: host, Port: int(port), TLS: c.Transports[0].Endpoint.TLS}
 	s.config = &c
 	return nil
 }

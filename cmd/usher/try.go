@@ -121,16 +121,14 @@ func decide(ctx context.Context, node *realm.Node, policy *realm.Policy, ticket 
 	return nil, outcome.Fail
 }
 
-// ticketMethod is the first path's that takes tickets.
+// ticketMethod is the first that takes tickets.
 func ticketMethod(c *config.Config) (*auth.Methods, error) {
-	for _, t := range c.Transports {
-		for _, p := range t.Paths {
-			if p.WebSocket != nil && p.WebSocket.Auth.Ticket != nil {
-				return &p.WebSocket.Auth, nil
-			}
+	for _, m := range c.Methods() {
+		if m.Ticket != nil {
+			return m, nil
 		}
 	}
-	return nil, fmt.Errorf("%s: no path of a transport takes tickets: there is no login to try", c.File)
+	return nil, fmt.Errorf("%s: no transport takes tickets: there is no login to try", c.File)
 }
 
 func (c tryCommand) request(src *source, s streams) (*auth.Request, error) {

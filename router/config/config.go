@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io/fs"
 	"maps"
 	"net"
 	"net/netip"
@@ -23,6 +24,7 @@ type Config struct {
 	Components map[string]Component // by the component's name; may be nil
 
 	TrustedProxies []netip.Prefix // whose word on a client's address is taken
+	TrustUnix      bool           // likewise of whoever connects to a Unix socket
 	AllowedHosts   []string       // further Host names that a loopback listener answers to; lower-case, without port
 
 	Limits Limits
@@ -62,25 +64,82 @@ type HistoryRule struct {
 
 // Transport is one listener and what it serves.
 type Transport struct {
-	Endpoint Endpoint
-	Paths    []Path // with different Paths
+	Endpoint  Endpoint
+	Paths     []Path     // with different Paths
+	RawSocket *RawSocket // nil: not spoken
+	// Universal: HTTP is spoken beside RawSocket. Without a RawSocket it always is.
+	Universal bool
+	// MaxConnections bounds the connections that are open. Zero: nothing does.
+	MaxConnections int
 }
 
-// Endpoint is where a Transport listens.
+// HTTP reports whether t speaks it.
+func (t *Transport) HTTP() bool { return t.RawSocket == nil || t.Universal }
+
+// kind is the type in a configuration, "web" for "websocket" too.
+func (t *Transport) kind() string {
+	switch {
+	case t.RawSocket == nil:
+		return "web"
+	case t.Universal:
+		return "universal"
+	}
+	return "rawsocket"
+}
+
+// methods are those of all ways in.
+func (t *Transport) methods() []*auth.Methods {
+	var all []*auth.Methods
+	if t.RawSocket != nil {
+		all = append(all, &t.RawSocket.Auth)
+	}
+	for i := range t.Paths {
+		if m := t.Paths[i].methods(); m != nil {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// Endpoint is where a Transport listens: at a TCP port, or at a Unix socket.
 type Endpoint struct {
-	Interface string // IP address or host name; empty: all interfaces
-	Port      int    // 0: any free one
-	TLS       *TLS   // nil: plain TCP
+	Interface string      // IP address or host name; empty: all interfaces
+	Port      int         // 0: any free one
+	Path      string      // of a Unix socket, relative to the working directory as the configuration file's name is; empty: TCP
+	Mode      fs.FileMode // of a Unix socket; 0: as the system makes it
+	TLS       *TLS        // nil: plain
 }
 
-// Address returns host and port in the form that package net takes.
-func (e Endpoint) Address() string { return net.JoinHostPort(e.Interface, strconv.Itoa(e.Port)) }
+// Network returns "unix" or "tcp".
+func (e Endpoint) Network() string {
+	if e.Path != "" {
+		return "unix"
+	}
+	return "tcp"
+}
+
+// Address returns the address in the form that package net takes for Network.
+func (e Endpoint) Address() string {
+	if e.Path != "" {
+		return e.Path
+	}
+	return net.JoinHostPort(e.Interface, strconv.Itoa(e.Port))
+}
 
 // TLS names the files of a listener's certificate, relative to the working
 // directory as the configuration file's name is.
 type TLS struct {
-	Certificate string // PEM, the leaf first
-	Key         string // PEM
+	Certificate string   // PEM, the leaf first
+	Key         string   // PEM
+	Chain       []string // PEM; further certificates behind those of Certificate
+}
+
+// RawSocket is what clients meet who connect by RawSocket.
+type RawSocket struct {
+	Formats        []wamp.Format // that are spoken, at least one
+	MaxMessageSize int           // bytes of an incoming message; 0: as Limits say
+	AutoPing       bool          // pings are sent to clients that have not shown that they know them, too
+	Auth           auth.Methods
 }
 
 // Path is what a Transport serves under one URL path. Exactly one of WebSocket,
@@ -180,22 +239,28 @@ func (c *Config) Roles() map[string]map[string]*auth.Role {
 	return realms
 }
 
+// Methods returns how clients can log in, for each way in.
+func (c *Config) Methods() []*auth.Methods {
+	var all []*auth.Methods
+	for i := range c.Transports {
+		all = append(all, c.Transports[i].methods()...)
+	}
+	return all
+}
+
 // Dynamics returns what the configuration names as authenticators, each once,
 // in the order of the file.
 func (c *Config) Dynamics() []*auth.Dynamic {
 	var all []*auth.Dynamic
-	for _, t := range c.Transports {
-		for _, p := range t.Paths {
-			m := p.methods()
-			if m == nil || m.Ticket == nil || m.Ticket.Authenticator == nil {
-				continue
-			}
-			d := m.Ticket.Authenticator
-			if !slices.ContainsFunc(all, func(o *auth.Dynamic) bool {
-				return o.URI == d.URI && o.Realm == d.Realm && slices.Equal(o.Realms, d.Realms)
-			}) {
-				all = append(all, d)
-			}
+	for _, m := range c.Methods() {
+		if m.Ticket == nil || m.Ticket.Authenticator == nil {
+			continue
+		}
+		d := m.Ticket.Authenticator
+		if !slices.ContainsFunc(all, func(o *auth.Dynamic) bool {
+			return o.URI == d.URI && o.Realm == d.Realm && slices.Equal(o.Realms, d.Realms)
+		}) {
+			all = append(all, d)
 		}
 	}
 	return all

@@ -102,8 +102,8 @@ limits: {max_message_size: 64KiB, queue_size: 1MB, ping_interval: 1m30s, pending
 		},
 		Transports: []Transport{
 			{
-				Endpoint{Interface: "::1", Port: 8080, TLS: &TLS{filepath.FromSlash("etc/cert.pem"), filepath.FromSlash("/keys/key.pem")}},
-				[]Path{
+				Endpoint: Endpoint{Interface: "::1", Port: 8080, TLS: &TLS{Certificate: filepath.FromSlash("etc/cert.pem"), Key: filepath.FromSlash("/keys/key.pem")}},
+				Paths: []Path{
 					{Path: "/", Static: &Static{filepath.FromSlash("etc/web")}},
 					{Path: "/demo", Page: true},
 					{Path: "/ws", WebSocket: &WebSocket{
@@ -117,8 +117,8 @@ limits: {max_message_size: 64KiB, queue_size: 1MB, ping_interval: 1m30s, pending
 				},
 			},
 			{
-				Endpoint{},
-				[]Path{{Path: "/wamp", WebSocket: &WebSocket{
+				Endpoint: Endpoint{},
+				Paths: []Path{{Path: "/wamp", WebSocket: &WebSocket{
 					Subprotocols: []string{"wamp.2.cbor.batched", "wamp.2.cbor", "wamp.2.msgpack.batched", "wamp.2.msgpack", "wamp.2.json.batched", "wamp.2.json"},
 					Auth:         auth.Methods{Ticket: &auth.Ticket{Principals: map[string]auth.StaticTicket{"joe": {Ticket: "secret!!!", Role: "backend"}}}},
 				}}},
@@ -197,8 +197,8 @@ func TestSeedConfigurationStartsAsItIs(t *testing.T) {
 		t.Errorf("frontend %+v", got)
 	}
 	transport := Transport{
-		Endpoint{Port: 8080},
-		[]Path{
+		Endpoint: Endpoint{Port: 8080},
+		Paths: []Path{
 			{Path: "/", Static: &Static{"testdata"}},
 			{Path: "/ws", WebSocket: &WebSocket{
 				Subprotocols: []string{"wamp.2.json.batched", "wamp.2.json"},

@@ -63,7 +63,7 @@ func TestCrossbarWarnings(t *testing.T) {
 			`n.json:3:145: workers[0].transports[0].paths.pkg: files inside of a Python package are not supported; nothing is served there`,
 		}},
 		{nodeFile(oneRealm, strings.Replace(strings.Replace(webPath, "PATH", anonymous, 1), "[", `[{"type": "mqtt"}, `, 1), ""), []string{
-			`n.json:3:25: workers[0].transports[0].type: transports of type "mqtt" are not supported; use web or websocket`,
+			`n.json:3:25: workers[0].transports[0].type: transports of type "mqtt" are not supported; use web, websocket, rawsocket or universal`,
 		}},
 		{strings.Replace(path(``), `"permissions"`, `"authorizer": "com.example.authorize", "permissions"`, 1), []string{
 			`n.json:2:76: workers[0].realms[0].roles[0].authorizer: dynamic authorizers are not supported: the role may do only what its permissions allow`,

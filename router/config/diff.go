@@ -41,6 +41,7 @@ func Diff(a, b *Config) []Change {
 		{"scripts.allow_join", a.Scripts.AllowJoin, b.Scripts.AllowJoin},
 		{"scripts.limits", a.Scripts.Limits, b.Scripts.Limits},
 		{"trusted_proxies", a.TrustedProxies, b.TrustedProxies},
+		{"trusted_proxies", a.TrustUnix, b.TrustUnix},
 		{"allowed_hosts", a.AllowedHosts, b.AllowedHosts},
 		{"limits.shutdown_timeout", a.Limits.ShutdownTimeout, b.Limits.ShutdownTimeout},
 	} {
@@ -49,8 +50,19 @@ func Diff(a, b *Config) []Change {
 		}
 	}
 	for i, t := range b.Transports {
-		if old := a.transport(t.Endpoint); old != nil && !reflect.DeepEqual(old.Paths, t.Paths) {
-			changes = append(changes, Change{fmt.Sprintf("transports[%d].paths", i), false, "changed"})
+		old := a.transport(t.Endpoint)
+		if old == nil {
+			continue
+		}
+		for _, row := range []diffRow{
+			{"paths", old.Paths, t.Paths},
+			{"rawsocket", old.RawSocket, t.RawSocket},
+			{"endpoint.tls", old.Endpoint.TLS, t.Endpoint.TLS},
+		} {
+			// Where a protocol came or went that is told already.
+			if !reflect.DeepEqual(row.a, row.b) && (row.path != "rawsocket" || old.kind() == t.kind()) {
+				changes = append(changes, Change{fmt.Sprintf("transports[%d].%s", i, row.path), false, "changed"})
+			}
 		}
 	}
 	return changes
@@ -60,8 +72,19 @@ func Diff(a, b *Config) []Change {
 func listenerChanges(a, b *Config) []Change {
 	var changes []Change
 	for i, t := range b.Transports {
-		if a.transport(t.Endpoint) == nil {
+		old := a.transport(t.Endpoint)
+		if old == nil {
 			changes = append(changes, Change{fmt.Sprintf("transports[%d].endpoint", i), true, t.Endpoint.String() + " is new"})
+			continue
+		}
+		for _, row := range []diffRow{
+			{"type", old.kind(), t.kind()},
+			{"endpoint.mode", old.Endpoint.Mode, t.Endpoint.Mode},
+			{"max_connections", shown(old.MaxConnections), shown(t.MaxConnections)},
+		} {
+			if row.a != row.b {
+				changes = append(changes, Change{fmt.Sprintf("transports[%d].%s", i, row.path), true, fmt.Sprintf("was %v, is now %v", row.a, row.b)})
+			}
 		}
 	}
 	for i, t := range a.Transports {
@@ -146,15 +169,19 @@ func settingRows(a, b *RealmSettings) []diffRow {
 
 // Same reports whether e and o are one listener: certificates may differ.
 func (e Endpoint) Same(o Endpoint) bool {
-	return e.Address() == o.Address() && (e.TLS == nil) == (o.TLS == nil)
+	return e.Network() == o.Network() && e.Address() == o.Address() && (e.TLS == nil) == (o.TLS == nil)
 }
 
 // String returns the address, and whether TLS is spoken there.
 func (e Endpoint) String() string {
-	if e.TLS != nil {
-		return e.Address() + " (TLS)"
+	s := e.Address()
+	if e.Path != "" {
+		s = "unix:" + s
 	}
-	return e.Address()
+	if e.TLS != nil {
+		s += " (TLS)"
+	}
+	return s
 }
 
 // transport returns the first transport at e, or nil.

@@ -74,11 +74,15 @@ func TestErrors(t *testing.T) {
 		{"a", edit(t, "port: 8080, ", ""), []string{
 			`a:14:15: transports[0].endpoint: "port" is missing`,
 		}},
-		{"a", edit(t, "type: tcp", "type: unix"), []string{
-			`a:14:22: transports[0].endpoint.type: endpoints of type "unix" are not supported; use tcp`,
+		{"a", edit(t, "type: tcp", "type: onion"), []string{
+			`a:14:22: transports[0].endpoint.type: endpoints of type "onion" are not supported; use tcp or unix`,
 		}},
 		{"a", edit(t, "type: web\n", "type: rawsocket\n"), []string{
-			`a:13:11: transports[0].type: transports of type "rawsocket" are not supported; use web or websocket`,
+			`a:13:5: transports[0]: "auth" is missing: nobody could join; write e.g. auth: {ticket: {type: dynamic, authenticator: com.example.authenticate}}`,
+			"a:15:5: transports[0].paths: unknown key; paths go with type: web; for both on one port write type: universal and web: {paths: …}",
+		}},
+		{"a", edit(t, "type: web\n", "type: mqtt\n"), []string{
+			`a:13:11: transports[0].type: transports of type "mqtt" are not supported; use web, websocket, rawsocket or universal`,
 		}},
 		{"a", edit(t, "type: web\n", "type: wbe\n"), []string{
 			`a:13:11: transports[0].type: "wbe" is not a transport's type; did you mean "web"?`,

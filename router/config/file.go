@@ -13,7 +13,8 @@ import (
 //	scripts          the directory, or a dict, see scripts
 //	components       dict by name: {realm, role}, where that script's session joins
 //	trusted_proxies  list of addresses and networks, e.g. 10.0.0.0/8, whose
-//	                 Forwarded and X-Forwarded-… headers are believed
+//	                 Forwarded and X-Forwarded-… headers are believed; unix
+//	                 stands for everybody who can connect to a Unix socket
 //	allowed_hosts    list of host names that a listener on loopback also answers to
 //	limits           dict, see limits
 func (r *reader) usherFile(v value, c *Config) {
@@ -22,7 +23,7 @@ func (r *reader) usherFile(v value, c *Config) {
 	c.Transports = r.transports(f.need("transports"), c)
 	r.scripts(f.get("scripts"), c)
 	r.components(f.get("components"), c)
-	c.TrustedProxies = prefixes(f.get("trusted_proxies"))
+	c.TrustedProxies, c.TrustUnix = proxies(f.get("trusted_proxies"))
 	c.AllowedHosts = hosts(f.get("allowed_hosts"))
 	c.Limits = limits(f.get("limits"))
 	f.done(map[string]string{
@@ -129,12 +130,15 @@ func roleNames(realms ...*Realm) []string {
 	return names
 }
 
-// prefixes reads addresses and networks.
-func prefixes(v value) []netip.Prefix {
-	var all []netip.Prefix
+// proxies reads addresses and networks.
+func proxies(v value) (all []netip.Prefix, unix bool) {
 	for _, item := range v.list() {
 		s := item.name()
 		if s == "" {
+			continue
+		}
+		if s == "unix" {
+			unix = true
 			continue
 		}
 		p, err := netip.ParsePrefix(s)
@@ -151,7 +155,7 @@ func prefixes(v value) []netip.Prefix {
 		}
 		all = append(all, p.Masked())
 	}
-	return all
+	return all, unix
 }
 
 // hosts reads names as they stand in a Host header, without port.

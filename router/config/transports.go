@@ -9,12 +9,15 @@ import (
 
 // transports reads the list of listeners. The keys of one:
 //
-//	type      web, or websocket for a listener that serves one WebSocket alone
-//	endpoint  dict, see endpoint
-//	paths     (web) dict by URL path, see path; "ws" and "/ws" are the same
-//	url       (websocket) the address that clients use; its path counts
+//	type             web, or websocket for a listener that serves one WebSocket
+//	                 alone, rawsocket, or universal for both on one port
+//	endpoint         dict, see endpoint
+//	max_connections  that are open at a time; absent: any number
+//	paths            (web) dict by URL path, see path; "ws" and "/ws" are the same
+//	url              (websocket) the address that clients use; its path counts
 //
-// and for type websocket those of a path of that type.
+// and for type websocket those of a path of that type, for the others see
+// rawSocket and universal.
 func (r *reader) transports(v value, c *Config) []Transport {
 	var transports []Transport
 	first := map[string]value{}
@@ -23,7 +26,7 @@ func (r *reader) transports(v value, c *Config) []Transport {
 		if !ok {
 			continue
 		}
-		if t.Endpoint.Port != 0 {
+		if t.Endpoint.Port != 0 || t.Endpoint.Path != "" {
 			unique(first, t.Endpoint.Address(), item, "endpoint")
 		}
 		transports = append(transports, t)
@@ -49,19 +52,28 @@ func (r *reader) transport(v value, c *Config) (Transport, bool) {
 	case "websocket":
 		t.Endpoint = r.endpoint(f.need("endpoint"), c)
 		t.Paths = []Path{{Path: urlPath(f.get("url")), WebSocket: r.webSocket(f, c)}}
-	case "rawsocket", "universal", "mqtt", "flash":
-		typ.unsupported("transports of type %q are not supported; use web or websocket", kind)
-		return t, false
+	case "rawsocket":
+		t.Endpoint = r.endpoint(f.need("endpoint"), c)
+		t.RawSocket = r.rawSocket(f, c)
+	case "universal":
+		t.Endpoint = r.endpoint(f.need("endpoint"), c)
+		r.universal(f, c, &t)
 	default:
-		if r.crossbar {
-			typ.warn("transports of type %q are not supported; use web or websocket", kind)
+		if r.crossbar || kind == "mqtt" || kind == "flash" {
+			typ.unsupported("transports of type %q are not supported; use web, websocket, rawsocket or universal", kind)
 		} else {
-			typ.oneOf("a transport's type", "web", "websocket")
+			typ.oneOf("a transport's type", "web", "websocket", "rawsocket", "universal")
 		}
 		return t, false
 	}
+	t.MaxConnections = f.get("max_connections").integer(1, 1e7)
 	r.crossbarOnly(f, "id")
-	f.done(map[string]string{"auth": "auth belongs into a path of type websocket", "port": "port belongs into endpoint"})
+	f.done(map[string]string{
+		"auth":  "auth belongs into a path of type websocket",
+		"port":  "port belongs into endpoint",
+		"path":  "the path of a Unix socket belongs into endpoint",
+		"paths": "paths go with type: web; for both on one port write type: universal and web: {paths: …}",
+	})
 	return t, true
 }
 
@@ -79,47 +91,6 @@ func urlPath(v value) string {
 	return path.Clean("/" + u.Path)
 }
 
-// endpoint reads where to listen:
-//
-//	type       tcp
-//	port       1 to 65535, or 0 for any free one
-//	interface  an IP address or host name; absent: all interfaces
-//	tls        {certificate, key}: names of PEM files
-func (r *reader) endpoint(v value, c *Config) Endpoint {
-	f := v.fields()
-	var e Endpoint
-	if typ := f.need("type"); typ.text() != "tcp" && typ.is(kindString) {
-		typ.fail("endpoints of type %q are not supported; use tcp", typ.text())
-	}
-	port := f.need("port")
-	if port.n != nil && port.n.kind == kindString && strings.HasPrefix(port.n.text, "$") {
-		port.fail("usher does not read the environment in its configuration: write the number")
-	} else {
-		e.Port = port.integer(0, 65535)
-	}
-	e.Interface = strings.Trim(f.get("interface").name(), "[]")
-	if t := f.get("tls"); !t.absent() {
-		e.TLS = r.tls(t, c)
-	}
-	r.crossbarOnly(f, "backlog", "shared", "user_timeout")
-	f.done(map[string]string{"host": "it is called interface", "address": "it is called interface"})
-	return e
-}
-
-func (r *reader) tls(v value, c *Config) *TLS {
-	f := v.fields()
-	t := &TLS{
-		Certificate: r.filePath(f.need("certificate"), c, false),
-		Key:         r.filePath(f.need("key"), c, false),
-	}
-	// Ignoring this would admit clients that the author wants to keep out.
-	if ca := f.get("ca_certificates"); !ca.absent() {
-		ca.fail("client certificates are not supported: usher can't keep out clients without one")
-	}
-	f.done(nil)
-	return t
-}
-
 // paths reads what a web transport serves. The type of one says its other keys:
 //
 //	websocket  serializers, auth, options; see webSocket
@@ -130,13 +101,8 @@ func (r *reader) paths(v value, c *Config) []Path {
 	var paths []Path
 	first := map[string]value{}
 	v.each(func(key string, v value) {
-		p := Path{Path: path.Clean("/" + key)}
-		if strings.ContainsAny(key, "?#%{}\\ ") {
-			v.fail("%q is not a plain URL path", key)
-			return
-		}
-		if p.Path == "/healthz" || p.Path == "/readyz" {
-			v.fail("usher answers %s itself; choose another path", p.Path)
+		p, ok := pathOf(key, v)
+		if !ok {
 			return
 		}
 		f := v.fields()
@@ -166,8 +132,22 @@ func (r *reader) paths(v value, c *Config) []Path {
 		unique(first, p.Path, v, "path")
 		paths = append(paths, p)
 	})
-	slices.SortFunc(paths, func(a, b Path) int { return strings.Compare(a.Path, b.Path) })
+	sortPaths(paths)
 	return paths
+}
+
+// pathOf returns the Path of a key of paths, or tells what is wrong with it.
+func pathOf(key string, v value) (Path, bool) {
+	p := Path{Path: path.Clean("/" + key)}
+	switch {
+	case strings.ContainsAny(key, "?#%{}\\ "):
+		v.fail("%q is not a plain URL path", key)
+	case p.Path == "/healthz" || p.Path == "/readyz":
+		v.fail("usher answers %s itself; choose another path", p.Path)
+	default:
+		return p, true
+	}
+	return p, false
 }
 
 func (r *reader) static(f *fields, c *Config) *Static {
