@@ -262,7 +262,7 @@ func (s *server) sayReady() {
 	}
 	var addresses []string
 	for _, a := range s.router.Addresses() {
-		addresses = append(append(append(addresses, a.HTTP), a.WebSockets...), a.LongPolls...)
+		addresses = append(addresses, a.All()...)
 	}
 	s.log.Info("accepting logins", "addresses", strings.Join(addresses, " "),
 		"components", strings.Join(components, " "), "scripts", s.source.describeScripts())

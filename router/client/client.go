@@ -28,7 +28,7 @@ type Options struct {
 	Format wamp.Format
 	// Header is sent with Connect's upgrade request.
 	Header http.Header
-	// TLS is for the schemes wss and rss. Nil: the defaults.
+	// TLS is for the schemes wss and rss, also with +unix. Nil: the defaults.
 	TLS *tls.Config
 	// Timeout bounds each wait whose context has no deadline. Zero: 30 s.
 	Timeout time.Duration

@@ -24,11 +24,12 @@ type DialOptions struct {
 // Dial connects to a WAMP router. The handshake is bounded by ctx. The url is one of
 //
 //	ws://HOST[:PORT]/PATH   wss://HOST[:PORT]/PATH   WebSocket, plain or in TLS
-//	ws+unix:///SOCKET:/PATH                          WebSocket over a Unix socket
+//	ws+unix:///SOCKET:/PATH wss+unix:///SOCKET:/PATH the same over a Unix socket
 //	rs://HOST:PORT          rss://HOST:PORT          RawSocket, plain or in TLS
-//	rs+unix:///SOCKET                                RawSocket over a Unix socket
+//	rs+unix:///SOCKET       rss+unix:///SOCKET       the same over a Unix socket
 //
-// SOCKET being an absolute file name, and PATH that of the request.
+// SOCKET being an absolute file name, and PATH that of the request. In TLS over a
+// Unix socket the router's name is localhost, unless the options say another.
 func (t *Transport) Dial(ctx context.Context, url string, o DialOptions) (Conn, error) {
 	if len(o.Subprotocols) == 0 {
 		o.Subprotocols = Subprotocols()
@@ -65,19 +66,19 @@ func parseTarget(s string) (target, error) {
 	switch u.Scheme {
 	case "ws", "wss":
 		return target{url: s}, nil
-	case "ws+unix":
+	case "ws+unix", "wss+unix":
 		name, path, _ := strings.Cut(u.Path, ":")
-		at := url.URL{Scheme: "ws", Host: "localhost", Path: path, RawQuery: u.RawQuery}
+		at := url.URL{Scheme: strings.TrimSuffix(u.Scheme, "+unix"), Host: "localhost", Path: path, RawQuery: u.RawQuery}
 		return target{network: "unix", address: name, url: at.String()}, socketName(u, name)
-	case "rs+unix":
-		return target{rawSocket: true, network: "unix", address: u.Path}, socketName(u, u.Path)
+	case "rs+unix", "rss+unix":
+		return target{rawSocket: true, secure: u.Scheme == "rss+unix", network: "unix", address: u.Path}, socketName(u, u.Path)
 	case "rs", "rss":
 		if u.Port() == "" || u.Hostname() == "" {
 			return target{}, fmt.Errorf("host and port are needed: %s://localhost:8081", u.Scheme)
 		}
 		return target{rawSocket: true, secure: u.Scheme == "rss", network: "tcp", address: u.Host}, nil
 	}
-	return target{}, fmt.Errorf("the scheme %q is none of ws, wss, ws+unix, rs, rss and rs+unix", u.Scheme)
+	return target{}, fmt.Errorf("the scheme %q is none of ws, wss, rs and rss, nor of these with +unix", u.Scheme)
 }
 
 // socketName says what is wrong with the name of a Unix socket in u.
@@ -88,6 +89,19 @@ func socketName(u *url.URL, name string) error {
 	return nil
 }
 
+// tls is c with the name that the router has to prove, where the address is none.
+func (t target) tls(c *tls.Config) *tls.Config {
+	if t.network != "unix" || c != nil && c.ServerName != "" {
+		return c
+	}
+	if c == nil {
+		c = new(tls.Config)
+	}
+	c = c.Clone()
+	c.ServerName = "localhost"
+	return c
+}
+
 func (t *Transport) dialRawSocket(ctx context.Context, to target, o DialOptions) (*RawSocket, error) {
 	s := parseSubprotocol(o.Subprotocols[0])
 	if s.format == 0 {
@@ -96,7 +110,7 @@ func (t *Transport) dialRawSocket(ctx context.Context, to target, o DialOptions)
 	var nc net.Conn
 	var err error
 	if to.secure {
-		nc, err = (&tls.Dialer{Config: o.TLS}).DialContext(ctx, to.network, to.address)
+		nc, err = (&tls.Dialer{Config: to.tls(o.TLS)}).DialContext(ctx, to.network, to.address)
 	} else {
 		nc, err = new(net.Dialer).DialContext(ctx, to.network, to.address)
 	}
@@ -126,7 +140,10 @@ func (t *Transport) dialWebSocket(ctx context.Context, to target, o DialOptions)
 			return wrap(new(net.Dialer).DialContext(ctx, network, addr))
 		},
 		NetDialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			return wrap((&tls.Dialer{Config: o.TLS}).DialContext(ctx, network, addr))
+			if to.network != "" {
+				network, addr = to.network, to.address
+			}
+			return wrap((&tls.Dialer{Config: to.tls(o.TLS)}).DialContext(ctx, network, addr))
 		},
 	}
 	ws, response, err := dialer.DialContext(ctx, to.url, o.Header)

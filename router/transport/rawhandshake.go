@@ -44,6 +44,8 @@ type RawSocketOptions struct {
 	// Ping has the client asked for a sign of life from the start, and not only once
 	// it has shown that it knows pings: some clients break on them.
 	Ping bool
+	// Begun: the first byte has been read already, and was RawSocketMagic.
+	Begun bool
 }
 
 // handshakeTimeout bounds a handshake for which nothing else is said.
@@ -65,7 +67,11 @@ func (t *Transport) AcceptRawSocket(nc net.Conn, o RawSocketOptions) (*RawSocket
 	}
 	_ = nc.SetDeadline(o.Deadline) // its failure shows in what follows
 	var asked [4]byte
-	if _, err := io.ReadFull(nc, asked[:]); err != nil {
+	rest := asked[:]
+	if o.Begun {
+		asked[0], rest = RawSocketMagic, asked[1:]
+	}
+	if _, err := io.ReadFull(nc, rest); err != nil {
 		_ = nc.Close() // nothing was agreed
 		return nil, fmt.Errorf("RawSocket handshake: %w", err)
 	}

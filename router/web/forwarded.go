@@ -14,17 +14,23 @@ import (
 // trusted proxy sent them; where they can't be understood, that is an error,
 // since the proxy's own address would give the client the proxy's standing.
 func (s *site) client(r *http.Request) (peer string, secure bool, err error) {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return "", false, fmt.Errorf("address of the connection: %w", err)
-	}
 	secure = r.TLS != nil
-	if !s.trusts(from.Addr()) {
+	var from netip.AddrPort
+	if s.unix != "" {
+		if !s.trustUnix {
+			return s.unix, secure, nil
+		}
+	} else if from, err = netip.ParseAddrPort(r.RemoteAddr); err != nil {
+		return "", false, fmt.Errorf("address of the connection: %w", err)
+	} else if !s.trusts(from.Addr()) {
 		return formatPeer(from), secure, nil
 	}
 	hops, err := forwardedHops(r.Header)
 	if err != nil {
 		return "", false, err
+	}
+	if s.unix != "" && len(hops) == 0 {
+		return s.unix, secure, nil
 	}
 	// From the nearest on, each proxy that is trusted vouches for the next.
 	for i := len(hops) - 1; i >= 0; i-- {

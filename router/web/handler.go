@@ -14,6 +14,9 @@ import (
 // handshake is the cost of a login.
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := l.site.Load()
+	if l.accept != nil && l.tls != nil {
+		setTLS(r)
+	}
 	if !s.hosts.allow(r.Host) {
 		l.log().Warn("request for a host that is not allowed", slog.String("host", shorten(r.Host)), slog.String("peer", r.RemoteAddr), slog.String("key", "allowed_hosts"))
 		refuse(w, http.StatusMisdirectedRequest, "This address is for programs on the same machine: ask for localhost, or add the host to allowed_hosts in the configuration.")

@@ -45,6 +45,11 @@ func (s *Server) readiness() (report, int) {
 		if err := l.failure(); err != nil {
 			unready = append(unready[:len(unready):len(unready)], err.Error())
 		}
+		if c := l.site.Load().certificate; c != nil {
+			if err := c.failed.Load(); err != nil {
+				state.Degraded = append(state.Degraded[:len(state.Degraded):len(state.Degraded)], (*err).Error())
+			}
+		}
 	}
 	switch {
 	case len(unready) > 0:

@@ -1,21 +1,22 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
+	"path/filepath"
+	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"usher/router/config"
 	"usher/router/realm"
+	"usher/router/wamp"
 )
 
 // listener is one listening socket and what it serves.
@@ -24,7 +25,10 @@ type listener struct {
 	endpoint config.Endpoint // as configured when it was opened
 	socket   net.Listener
 	loopback bool // only programs on this machine can connect
-	http     *http.Server
+	limit    limiter
+	tls      *tls.Config  // nil: plain
+	accept   *acceptor    // nil: RawSocket is not spoken, and the HTTP server accepts
+	http     *http.Server // nil: HTTP is not spoken
 	site     atomic.Pointer[site]
 	failed   atomic.Pointer[error] // why it does not accept any more
 }
@@ -36,8 +40,23 @@ type site struct {
 	folders     []folder // the longest path first
 	hosts       hostPolicy
 	proxies     []netip.Prefix
-	certificate *tls.Certificate // nil: plain TCP
+	trustUnix   bool
+	unix        string     // what clients of a Unix socket are called; empty: it is none
+	raw         *rawSocket // nil: not spoken
+	handshakes  int        // RawSocket connections whose first bytes are waited for
+	certificate *keyPair   // nil: plain
 }
+
+// rawSocket is what RawSocket clients meet.
+type rawSocket struct {
+	endpoint       *realm.Endpoint
+	formats        []wamp.Format
+	maxMessageSize int
+	ping           bool
+}
+
+// maxHandshakes is the default for handshakes, as the realm's is.
+const maxHandshakes = 16384
 
 // socket is a path where WebSockets are accepted.
 type socket struct {
@@ -52,7 +71,14 @@ func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 		sockets: map[string]*socket{},
 		polls:   map[string]*pollPath{},
 		hosts:   hostPolicy{all: !l.loopback, names: c.AllowedHosts},
-		proxies: c.TrustedProxies,
+		proxies: c.TrustedProxies, trustUnix: c.TrustUnix,
+		handshakes: cmp.Or(c.Limits.Handshakes, maxHandshakes),
+	}
+	if t.Endpoint.Path != "" {
+		s.unix = "unix:" + t.Endpoint.Path
+	}
+	if r := t.RawSocket; r != nil {
+		s.raw = &rawSocket{endpoint: &realm.Endpoint{Auth: r.Auth}, formats: r.Formats, maxMessageSize: r.MaxMessageSize, ping: r.AutoPing}
 	}
 	withheld := []string{c.File}
 	for _, t := range c.Transports {
@@ -80,21 +106,34 @@ func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 	if t.Endpoint.TLS == nil {
 		return s, nil
 	}
-	certificate, err := tls.LoadX509KeyPair(t.Endpoint.TLS.Certificate, t.Endpoint.TLS.Key)
+	certificate, err := newKeyPair(t.Endpoint.TLS)
 	if err != nil {
-		return nil, fmt.Errorf("tls: certificate %s with key %s: %w", t.Endpoint.TLS.Certificate, t.Endpoint.TLS.Key, err)
+		return nil, err
 	}
-	s.certificate = &certificate
+	s.certificate = certificate
 	return s, nil
 }
 
 // serve accepts until the socket is closed.
 func (l *listener) serve() {
 	var err error
-	if l.http.TLSConfig != nil {
-		err = l.http.ServeTLS(l.socket, "", "")
-	} else {
-		err = l.http.Serve(l.socket)
+	switch {
+	case l.accept != nil:
+		var serving sync.WaitGroup
+		if l.accept.http != nil {
+			serving.Go(func() { _ = l.http.Serve(l.accept.http) }) // until shutdown closes that
+		}
+		if err = l.accept.run(); l.accept.isStopped() {
+			err = http.ErrServerClosed
+		}
+		if l.accept.http != nil {
+			_ = l.accept.http.Close()
+		}
+		serving.Wait()
+	case l.tls != nil:
+		err = l.http.ServeTLS(l.counted(), "", "")
+	default:
+		err = l.http.Serve(l.counted())
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return
@@ -102,6 +141,14 @@ func (l *listener) serve() {
 	err = fmt.Errorf("the listener at %s is down: %w; start usher anew", l.socket.Addr(), err)
 	l.failed.Store(&err)
 	l.server.options.Log.Error("listener is down", slog.String("address", l.socket.Addr().String()), slog.Any("error", err))
+}
+
+// counted is the socket with its bound on connections, if it has one.
+func (l *listener) counted() net.Listener {
+	if l.limit.max == 0 {
+		return l.socket
+	}
+	return limited{l.socket, &l.limit}
 }
 
 func (l *listener) failure() error {
@@ -112,22 +159,46 @@ func (l *listener) failure() error {
 }
 
 func (l *listener) shutdown(ctx context.Context) error {
-	err := l.http.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		err = l.http.Close()
+	var err error
+	if l.accept != nil {
+		l.accept.stop()
+		err = l.closeSocket()
+		if l.accept.http != nil {
+			_ = l.accept.http.Close()
+		}
+		l.accept.running.Wait()
+	}
+	if l.http != nil {
+		herr := l.http.Shutdown(ctx)
+		if errors.Is(herr, context.DeadlineExceeded) || errors.Is(herr, context.Canceled) {
+			herr = l.http.Close()
+		}
+		err = cmp.Or(err, herr)
 	}
 	// A socket that was never served is not known to the HTTP server.
-	if cerr := l.socket.Close(); err == nil && !errors.Is(cerr, net.ErrClosed) {
-		err = cerr
-	}
-	if err != nil {
+	if err = cmp.Or(err, l.closeSocket()); err != nil {
 		return fmt.Errorf("close the listener at %s: %w", l.socket.Addr(), err)
+	}
+	return nil
+}
+
+// closeSocket closes the socket if it is not closed yet.
+func (l *listener) closeSocket() error {
+	if err := l.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
 	}
 	return nil
 }
 
 // address is where clients reach l.
 func (l *listener) address() Address {
+	s, secure := l.site.Load(), ""
+	if l.endpoint.TLS != nil {
+		secure = "s"
+	}
+	if l.endpoint.Path != "" {
+		return l.unixAddress(s, secure)
+	}
 	host, port, err := net.SplitHostPort(l.socket.Addr().String())
 	if err != nil {
 		host, port = l.endpoint.Interface, ""
@@ -136,36 +207,40 @@ func (l *listener) address() Address {
 		host = "localhost"
 	}
 	where := net.JoinHostPort(host, port)
-	secure := ""
-	if l.endpoint.TLS != nil {
-		secure = "s"
+	var a Address
+	if l.http != nil {
+		a.HTTP = "http" + secure + "://" + where + "/"
 	}
-	a := Address{HTTP: "http" + secure + "://" + where + "/"}
-	for _, path := range sortedKeys(l.site.Load().sockets) {
+	for _, path := range sortedKeys(s.sockets) {
 		a.WebSockets = append(a.WebSockets, "ws"+secure+"://"+where+path)
 	}
-	for _, path := range sortedKeys(l.site.Load().polls) {
+	for _, path := range sortedKeys(s.polls) {
 		a.LongPolls = append(a.LongPolls, "http"+secure+"://"+where+path)
+	}
+	if s.raw != nil && l.accept != nil {
+		a.RawSocket = "rs" + secure + "://" + where
 	}
 	return a
 }
 
-func isLoopback(a net.Addr) bool {
-	tcp, ok := a.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
-}
-
-// listenError says what to do about an address that can't be listened at.
-func listenError(e config.Endpoint, err error) error {
-	var dns *net.DNSError
-	hint := ""
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE) || strings.Contains(err.Error(), "Only one usage of each socket address"):
-		hint = "; another program listens there: stop it or choose another port"
-	case errors.Is(err, fs.ErrPermission):
-		hint = "; ports below 1024 may need a privilege: choose another port"
-	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.As(err, &dns):
-		hint = "; interface must be an address of this machine"
+// unixAddress is address for a Unix socket, in the form that transport.Dial takes.
+func (l *listener) unixAddress(s *site, secure string) Address {
+	name, err := filepath.Abs(l.endpoint.Path)
+	if err != nil {
+		name = l.endpoint.Path
 	}
-	return fmt.Errorf("cannot listen on %s: %w%s", e.Address(), err, hint)
+	var a Address
+	if l.http != nil {
+		a.HTTP = "http" + secure + "+unix://" + name
+	}
+	for _, path := range sortedKeys(s.sockets) {
+		a.WebSockets = append(a.WebSockets, "ws"+secure+"+unix://"+name+":"+path)
+	}
+	for _, path := range sortedKeys(s.polls) {
+		a.LongPolls = append(a.LongPolls, "http"+secure+"+unix://"+name+":"+path)
+	}
+	if s.raw != nil && l.accept != nil {
+		a.RawSocket = "rs" + secure + "+unix://" + name
+	}
+	return a
 }

@@ -86,9 +86,23 @@ func (s *Server) close() {
 
 // Address is where a Server listens.
 type Address struct {
-	HTTP       string   // e.g. "http://127.0.0.1:8080/"
-	WebSockets []string // e.g. "ws://127.0.0.1:8080/ws"
+	HTTP       string   // e.g. "http://127.0.0.1:8080/" or "http+unix:///run/usher.sock"; empty: not spoken
+	WebSockets []string // e.g. "ws://127.0.0.1:8080/ws" or "ws+unix:///run/usher.sock:/ws"
 	LongPolls  []string // e.g. "http://127.0.0.1:8080/lp"
+	RawSocket  string   // e.g. "rs://127.0.0.1:8081" or "rs+unix:///run/usher.sock"; empty: not spoken
+}
+
+// All returns the addresses in one list.
+func (a Address) All() []string {
+	var all []string
+	if a.HTTP != "" {
+		all = append(all, a.HTTP)
+	}
+	all = append(append(all, a.WebSockets...), a.LongPolls...)
+	if a.RawSocket != "" {
+		all = append(all, a.RawSocket)
+	}
+	return all
 }
 
 // Addresses returns where clients can connect, in the order of the
@@ -106,13 +120,19 @@ func (s *Server) Addresses() []Address {
 //
 // Each listener has one goroutine, which accepts and ends when its socket is
 // closed; each HTTP connection has one, which ends with the connection or when
-// the WebSocket is handed to its session's own goroutine.
+// the WebSocket is handed to its session's own goroutine. A RawSocket's is the same
+// but for HTTP. One goroutine more looks at the files of certificates, until all
+// listeners have ended.
 func (s *Server) Serve() error {
-	var running sync.WaitGroup
+	var running, watching sync.WaitGroup
 	for _, l := range s.listeners {
 		running.Go(l.serve)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	watching.Go(func() { s.watchCertificates(ctx, certificateInterval) })
 	running.Wait()
+	cancel()
+	watching.Wait()
 	var all []error
 	for _, l := range s.listeners {
 		all = append(all, l.failure())
@@ -169,7 +189,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // listen opens the listener of one transport.
 func (s *Server) listen(c *config.Config, t *config.Transport) (*listener, error) {
 	l := &listener{server: s, endpoint: t.Endpoint}
-	socket, err := net.Listen("tcp", t.Endpoint.Address())
+	socket, err := openSocket(t.Endpoint)
 	if err != nil {
 		return nil, listenError(t.Endpoint, err)
 	}
@@ -181,6 +201,32 @@ func (s *Server) listen(c *config.Config, t *config.Transport) (*listener, error
 		return nil, err
 	}
 	l.site.Store(built)
+	l.limit.max = t.MaxConnections
+	if t.Endpoint.TLS != nil {
+		l.tls = &tls.Config{
+			MinVersion: tls.VersionTLS12,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+				if c := l.site.Load().certificate; c != nil {
+					return c.current.Load(), nil
+				}
+				return nil, errNoCertificate
+			},
+		}
+	}
+	if t.RawSocket != nil {
+		l.accept = &acceptor{l: l, opening: map[net.Conn]struct{}{}}
+	}
+	if t.HTTP() {
+		l.listenHTTP()
+	}
+	return l, nil
+}
+
+// errNoCertificate cannot happen: a site of a listener with TLS has a certificate.
+var errNoCertificate = errors.New("no certificate")
+
+// listenHTTP prepares the HTTP server.
+func (l *listener) listenHTTP() {
 	l.http = &http.Server{
 		Handler:                      l,
 		DisableGeneralOptionsHandler: true,
@@ -189,16 +235,15 @@ func (s *Server) listen(c *config.Config, t *config.Transport) (*listener, error
 		WriteTimeout:                 answerTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
-		ErrorLog:                     slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug),
+		ErrorLog:                     slog.NewLogLogger(l.log().Handler(), slog.LevelDebug),
 		Protocols:                    new(http.Protocols),
 	}
 	// A WebSocket needs a connection of its own, which HTTP/2 does not give.
 	l.http.Protocols.SetHTTP1(true)
-	if t.Endpoint.TLS != nil {
-		l.http.TLSConfig = &tls.Config{
-			MinVersion:     tls.VersionTLS12,
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return l.site.Load().certificate, nil },
-		}
+	if l.accept != nil {
+		l.accept.http = newHandoff(l.socket)
+		l.http.ConnContext = withConn
+		return
 	}
-	return l, nil
+	l.http.TLSConfig = l.tls
 }
