@@ -50,7 +50,11 @@ func (l *Local) Bind(b Bindings, commit func()) error {
 		commit()
 	}
 	for _, binding := range b.Registrations {
-		r.addRegistration(s.newRegistrationOf(binding, keep))
+		if reg, isKept := s.newRegistrationOf(binding, keep); isKept {
+			r.putRegistration(reg)
+		} else {
+			r.addRegistration(reg)
+		}
 	}
 	for _, binding := range b.Subscriptions {
 		if keepSubscriptions[binding] {
@@ -120,8 +124,8 @@ func (s *session) mayBind(b Bindings) *ErrorReply {
 
 // newRegistrationOf makes the registration of a binding, under the id that an
 // equal one had.
-func (s *session) newRegistrationOf(b Binding, keep map[place]*registration) *registration {
-	reg := &registration{
+func (s *session) newRegistrationOf(b Binding, keep map[place]*registration) (reg *registration, isKept bool) {
+	reg = &registration{
 		uri:            b.URI,
 		match:          b.Options.Match,
 		discloseCaller: b.Options.DiscloseCaller.Or(false),
@@ -130,10 +134,10 @@ func (s *session) newRegistrationOf(b Binding, keep map[place]*registration) *re
 	}
 	if old := keep[place{b.URI, b.Options.Match}]; old != nil {
 		reg.id, reg.created = old.id, old.created
-	} else {
-		reg.id, reg.created = s.node.nextRegistration(), time.Now()
+		return reg, true
 	}
-	return reg
+	reg.id, reg.created = s.node.nextRegistration(), time.Now()
+	return reg, false
 }
 
 // dropRegistrations removes the registrations that have no equal in bindings, and
@@ -153,6 +157,7 @@ func (s *session) dropRegistrations(bindings []Binding) map[place]*registration 
 			keep[at] = reg
 		default:
 			delete(s.registrations, reg.id) // its successor takes its place in the index
+			s.realm.noteUnregistered(s, reg, true)
 		}
 	}
 	return keep

@@ -29,13 +29,18 @@ func newRealm(name string, node *Node) *realm {
 }
 
 func (r *realm) addRegistration(reg *registration) {
+	r.putRegistration(reg)
+	r.noteRegistered(reg.callee, reg, true)
+}
+
+// putRegistration is addRegistration for one that was there before.
+func (r *realm) putRegistration(reg *registration) {
 	s := reg.callee
 	if s.registrations == nil {
 		s.registrations = make(map[wamp.ID]*registration)
 	}
 	s.registrations[reg.id] = reg
 	r.registrations.Put(reg.match, reg.uri, reg)
-	r.noteRegistered(s, reg, true)
 }
 
 func (r *realm) removeRegistration(reg *registration) {
