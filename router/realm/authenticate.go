@@ -133,17 +133,17 @@ func (n *Node) ask(ctx context.Context, d *auth.Dynamic, r *auth.Request) (*auth
 	if realmName == "" {
 		realmName = r.Realm
 	}
-	reg, err := n.authenticator(realmName, d.URI)
+	o, err := n.authenticator(realmName, d.URI)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.limits.AuthenticatorTimeout)
 	defer cancel()
 	ask := askRemote
-	if reg.authenticator != nil {
+	if o.authenticator != nil {
 		ask = askDirect
 	}
-	p, err := ask(ctx, reg, r)
+	p, err := ask(ctx, o, r)
 	if ctx.Err() != nil {
 		// Whatever came so late, it does not count.
 		return nil, fmt.Errorf("authenticator %q in realm %q did not answer in time: %w", d.URI, realmName, ctx.Err())
@@ -151,8 +151,9 @@ func (n *Node) ask(ctx context.Context, d *auth.Dynamic, r *auth.Request) (*auth
 	return p, err
 }
 
-// authenticator finds who is registered under exactly this URI and may be.
-func (n *Node) authenticator(realmName, uri string) (*registration, error) {
+// authenticator finds who is registered under exactly this URI and may be; of
+// several it is whose turn it is.
+func (n *Node) authenticator(realmName, uri string) (*offer, error) {
 	n.mu.Lock()
 	r := n.realms[realmName]
 	n.mu.Unlock()
@@ -163,16 +164,21 @@ func (n *Node) authenticator(realmName, uri string) (*registration, error) {
 	if !ok {
 		return nil, fmt.Errorf("no authenticator is registered as %q in realm %q", uri, realmName)
 	}
-	if d := reg.callee.rules.Load().decide(uri); !d.isExact || !d.allows(auth.Register) {
-		return nil, fmt.Errorf("role %q, which registered authenticator %q in realm %q, has no exact rule that allows it",
-			reg.callee.authrole, uri, realmName)
+	err := fmt.Errorf("no authenticator is registered as %q in realm %q", uri, realmName)
+	c := reg.candidates()
+	for o := c.next(); o != nil; o = c.next() {
+		if d := o.session.rules.Load().decide(uri); d.isExact && d.allows(auth.Register) {
+			return o, nil
+		}
+		err = fmt.Errorf("role %q, which registered authenticator %q in realm %q, has no exact rule that allows it",
+			o.session.authrole, uri, realmName)
 	}
-	return reg, nil
+	return nil, err
 }
 
 // askDirect asks an authenticator inside the process, on a goroutine of its own:
 // that goroutine ends when the authenticator returns, which ctx makes it do.
-func askDirect(ctx context.Context, reg *registration, r *auth.Request) (*auth.Principal, error) {
+func askDirect(ctx context.Context, o *offer, r *auth.Request) (*auth.Principal, error) {
 	type answer struct {
 		principal *auth.Principal
 		err       error
@@ -181,10 +187,10 @@ func askDirect(ctx context.Context, reg *registration, r *auth.Request) (*auth.P
 	go func() {
 		defer func() {
 			if v := recover(); v != nil {
-				answers <- answer{err: fmt.Errorf("authenticator %q panicked: %v", reg.uri, v)}
+				answers <- answer{err: fmt.Errorf("authenticator %q panicked: %v", o.registration.uri, v)}
 			}
 		}()
-		p, err := reg.authenticator.Authenticate(ctx, r)
+		p, err := o.authenticator.Authenticate(ctx, r)
 		answers <- answer{p, err}
 	}()
 	select {
@@ -197,23 +203,29 @@ func askDirect(ctx context.Context, reg *registration, r *auth.Request) (*auth.P
 
 // askRemote asks by INVOCATION, with the arguments that authenticators of
 // Crossbar.io expect.
-func askRemote(ctx context.Context, reg *registration, r *auth.Request) (*auth.Principal, error) {
+func askRemote(ctx context.Context, o *offer, r *auth.Request) (*auth.Principal, error) {
 	question, err := remoteQuestion(r)
 	if err != nil {
 		return nil, err
 	}
-	n := reg.callee.node
+	n := o.session.node
 	w := n.works.get()
 	answer := newWaiter()
-	w.invocation = wamp.Invocation{Registration: reg.id, Payload: question}
-	id := reg.invoke(&w.batch, w, pending{waiter: answer})
+	q := ask{registration: o.registration, procedure: o.registration.uri, payload: question}
+	p := pending{waiter: answer}
+	id, err := q.hand(&w.batch, w, p, o)
+	if err != nil {
+		p.fail(&w.batch, w, q.refusal(err, n))
+	}
 	w.batch.Flush()
 	n.works.put(w)
 	select {
 	case reply := <-answer.replies:
 		return remoteAnswer(reply)
 	case <-ctx.Done():
-		reg.callee.invocations.abandon(id)
+		w := n.works.get()
+		o.session.abandon(nil, w, id)
+		n.works.put(w)
 		return nil, ctx.Err()
 	}
 }

@@ -1,7 +1,7 @@
 package realm
 
 import (
-	"time"
+	"slices"
 
 	"usher/router/auth"
 	"usher/router/wamp"
@@ -50,11 +50,7 @@ func (l *Local) Bind(b Bindings, commit func()) error {
 		commit()
 	}
 	for _, binding := range b.Registrations {
-		if reg, isKept := s.newRegistrationOf(binding, keep); isKept {
-			r.putRegistration(reg)
-		} else {
-			r.addRegistration(reg)
-		}
+		s.bindRegistration(binding, keep[place{binding.URI, binding.Options.Match}])
 	}
 	for _, binding := range b.Subscriptions {
 		if keepSubscriptions[binding] {
@@ -104,12 +100,10 @@ func (s *session) mayBind(b Bindings) *ErrorReply {
 			return e
 		}
 		at := place{binding.URI, binding.Options.Match}
-		holder, taken := s.realm.registrations.Get(at.match, at.uri)
-		if seen[at] || taken && holder.callee != s {
-			e := alreadyRegistered(at.uri, at.match)
-			if taken && holder.callee != s {
-				e.Text += " by authid \"" + holder.callee.authid + "\""
-			}
+		if seen[at] {
+			return alreadyRegistered(at.uri, at.match)
+		}
+		if e := s.bindConflict(binding); e != nil {
 			return e
 		}
 		seen[at] = true
@@ -122,42 +116,80 @@ func (s *session) mayBind(b Bindings) *ErrorReply {
 	return nil
 }
 
-// newRegistrationOf makes the registration of a binding, under the id that an
-// equal one had.
-func (s *session) newRegistrationOf(b Binding, keep map[place]*registration) (reg *registration, isKept bool) {
-	reg = &registration{
-		uri:            b.URI,
-		match:          b.Options.Match,
-		discloseCaller: b.Options.DiscloseCaller.Or(false),
-		callee:         s,
-		authenticator:  b.Authenticator,
+// bindConflict says why a binding cannot stand beside what others have registered,
+// or nil.
+func (s *session) bindConflict(binding Binding) *ErrorReply {
+	reg, taken := s.realm.registrations.Get(binding.Options.Match, binding.URI)
+	if !taken {
+		return nil
 	}
-	if old := keep[place{b.URI, b.Options.Match}]; old != nil {
-		reg.id, reg.created = old.id, old.created
-		return reg, true
+	i := slices.IndexFunc(reg.callees(), func(o *offer) bool { return o.session != s })
+	if i < 0 {
+		return nil // its own, which it may change as it likes
 	}
-	reg.id, reg.created = s.node.nextRegistration(), time.Now()
-	return reg, false
+	e := reg.conflict(binding.Options, binding.Authenticator != nil)
+	if e != nil {
+		e.Text += " by authid \"" + reg.callees()[i].session.authid + "\""
+	}
+	return e
 }
 
-// dropRegistrations removes the registrations that have no equal in bindings, and
-// returns the others.
-func (s *session) dropRegistrations(bindings []Binding) map[place]*registration {
-	disclose := make(map[place]bool, len(bindings))
-	for _, b := range bindings {
-		disclose[place{b.URI, b.Options.Match}] = b.Options.DiscloseCaller.Or(false)
+// bindRegistration puts a binding in force. old is what the session has in its
+// place already, if anything: with the same options it stays what it is, and
+// otherwise callers find it until they find the new one.
+func (s *session) bindRegistration(binding Binding, old *offer) {
+	r := s.realm
+	o := &offer{session: s, options: normalized(binding.Options), authenticator: binding.Authenticator}
+	isAuthenticator := o.authenticator != nil
+	switch {
+	case old == nil:
+		reg, exists := r.registrations.Get(o.options.Match, binding.URI)
+		if !exists {
+			reg = s.node.newRegistration(binding.URI, o.options, isAuthenticator)
+		}
+		o.registration = reg
+		r.addOffer(o)
+	case old.options == o.options && !isAuthenticator && old.authenticator == nil:
+	case old.options == o.options && isAuthenticator && old.authenticator != nil:
+		o.registration = old.registration
+		r.exchange(old, o)
+	default:
+		o.registration = old.registration
+		if len(old.registration.callees()) > 1 {
+			r.detach(old)
+			r.addOffer(o)
+			return
+		}
+		o.registration = s.node.newRegistration(binding.URI, o.options, isAuthenticator)
+		isNew := r.attach(o)
+		r.detach(old)
+		r.noteRegistered(s, o.registration, isNew)
 	}
-	keep := make(map[place]*registration)
-	for _, reg := range s.registrations {
-		at := place{reg.uri, reg.match}
-		switch d, wanted := disclose[at]; {
-		case !wanted:
-			s.realm.removeRegistration(reg)
-		case d == reg.discloseCaller:
-			keep[at] = reg
-		default:
-			delete(s.registrations, reg.id) // its successor takes its place in the index
-			s.realm.noteUnregistered(s, reg, true)
+}
+
+// normalized is what makes options equal that mean the same. A component takes
+// nothing away from others.
+func normalized(o wamp.RegisterOptions) wamp.RegisterOptions {
+	invoke, _ := parseInvoke(o.Invoke)
+	o.Invoke = invoke.String()
+	o.ForceReregister = false
+	return o
+}
+
+// dropRegistrations removes the registrations that have no place in bindings, and
+// returns the others.
+func (s *session) dropRegistrations(bindings []Binding) map[place]*offer {
+	wanted := make(map[place]bool, len(bindings))
+	for _, b := range bindings {
+		wanted[place{b.URI, b.Options.Match}] = true
+	}
+	keep := make(map[place]*offer)
+	for _, o := range s.registrations {
+		at := place{o.registration.uri, o.registration.match}
+		if wanted[at] {
+			keep[at] = o
+		} else {
+			s.realm.removeOffer(o)
 		}
 	}
 	return keep

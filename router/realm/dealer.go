@@ -2,95 +2,14 @@ package realm
 
 import (
 	"errors"
+	"slices"
 	"strings"
-	"time"
 
 	"usher/router/auth"
 	"usher/router/codec"
 	"usher/router/transport"
 	"usher/router/wamp"
 )
-
-// registration is one procedure or pattern that a session offers. It is
-// immutable but for its end: a change is a new registration in its place.
-type registration struct {
-	id             wamp.ID
-	uri            string
-	match          wamp.Match
-	created        time.Time
-	discloseCaller bool
-	callee         *session
-	authenticator  auth.Authenticator // of a Local, that the router asks directly
-	isGone         bool               // it was taken back; guarded by the lock of the callee's invocations
-}
-
-// mayServe reports whether the callee's role may still serve a concrete
-// procedure: a pattern is allowed as a whole, and its role's rules may be new.
-func (r *registration) mayServe(procedure string) bool {
-	return r.callee.rules.Load().decide(procedure).allows(auth.Register)
-}
-
-// register answers REGISTER.
-func (s *session) register(b *transport.Batch, w *work, m *wamp.Register) {
-	r := s.realm
-	defer r.flushMeta(b)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if e := s.mayRegister(m.Procedure, m.Options); e != nil {
-		s.fail(b, w, wamp.TypeRegister, m.Request, e)
-		return
-	}
-	if _, taken := r.registrations.Get(m.Options.Match, m.Procedure); taken {
-		s.fail(b, w, wamp.TypeRegister, m.Request, alreadyRegistered(m.Procedure, m.Options.Match))
-		return
-	}
-	if limit := s.node.limits.Registrations; len(s.registrations) >= limit {
-		s.fail(b, w, wamp.TypeRegister, m.Request, newError(wamp.ErrUnavailable,
-			"session has %d registrations, which is the limit", limit))
-		return
-	}
-	reg := &registration{
-		id:             s.node.nextRegistration(),
-		uri:            m.Procedure,
-		match:          m.Options.Match,
-		created:        time.Now(),
-		discloseCaller: m.Options.DiscloseCaller.Or(false),
-		callee:         s,
-	}
-	// Who sees REGISTERED may count on it, so that it is sent last; whoever finds
-	// the registration before waits for this lock, so that no INVOCATION is ahead.
-	s.invocations.mu.Lock()
-	defer s.invocations.mu.Unlock()
-	r.addRegistration(reg)
-	s.send(b, &wamp.Registered{Request: m.Request, Registration: reg.id})
-}
-
-func alreadyRegistered(uri string, m wamp.Match) *ErrorReply {
-	return newError(wamp.ErrProcedureAlreadyExists, "procedure %q is already registered with match %q", uri, m)
-}
-
-// mayRegister says why s may not register a procedure, or nil.
-func (s *session) mayRegister(uri string, o wamp.RegisterOptions) *ErrorReply {
-	d := s.rules.Load().decidePattern(uri, o.Match)
-	isAuthenticator := s.node.snapshot.Load().policy.Authenticators[uri]
-	switch {
-	case !d.isValid:
-		return invalidURI("procedure", uri, o.Match)
-	case d.isReserved:
-		return reservedURI("register", uri)
-	case o.Invoke != "" && o.Invoke != "single":
-		return newError(wamp.ErrOptionNotAllowed, `option "invoke" is %.32q, but only "single" is supported`, o.Invoke)
-	case !d.allows(auth.Register):
-		return s.notAuthorized("register procedure", uri)
-	case isAuthenticator && !d.isExact:
-		e := s.notAuthorized("register procedure", uri)
-		e.Text += ": it is an authenticator's, which takes an exact permission rule"
-		return e
-	case o.Match == wamp.Wildcard && s.realm.registrations.Shapes(uri) >= s.node.limits.WildcardShapes:
-		return s.tooManyShapes(uri)
-	}
-	return nil
-}
 
 func invalidURI(what, uri string, m wamp.Match) *ErrorReply {
 	if len(uri) > wamp.MaxURILength {
@@ -116,234 +35,151 @@ func reservedURI(verb, uri string) *ErrorReply {
 	return newError(wamp.ErrInvalidURI, "cannot %s %q: URIs that begin with \"wamp.\" are the router's", verb, uri)
 }
 
-// unregister answers UNREGISTER.
-func (s *session) unregister(b *transport.Batch, w *work, m *wamp.Unregister) {
-	r := s.realm
-	r.mu.Lock()
-	reg, ok := s.registrations[m.Registration]
-	if ok {
-		r.removeRegistration(reg)
-		// A caller that found it in time must not reach the callee any more: some
-		// clients end their session at an INVOCATION that comes after UNREGISTERED.
-		s.invocations.mu.Lock()
-		reg.isGone = true
-		s.invocations.mu.Unlock()
+func noSuchProcedure(uri string) *ErrorReply {
+	return newError(wamp.ErrNoSuchProcedure, "no callee is registered for procedure %q", uri)
+}
+
+// takeCall handles a client's CALL: a new one, or more of one that it sent before.
+func (s *session) takeCall(b *transport.Batch, w *work, m *wamp.Call) *farewell {
+	caller := &s.roles.Caller
+	if m.Request <= s.lastRequest && caller.Has(wamp.FeatureProgressiveCallInvocations) {
+		return s.continueCall(b, w, m)
 	}
-	r.mu.Unlock()
-	if !ok {
-		s.fail(b, w, wamp.TypeUnregister, m.Request,
-			newError(wamp.ErrNoSuchRegistration, "session has no registration %d", m.Registration))
+	if bye := s.checkNext(m.Request, m); bye != nil {
+		return bye
+	}
+	switch {
+	case m.Options.Progress && !caller.Has(wamp.FeatureProgressiveCallInvocations):
+		return violation("received CALL with option progress, but the caller has not announced progressive call invocations")
+	case m.Options.Passthru != nil && !caller.Has(wamp.FeaturePayloadPassthruMode):
+		return violation("received CALL with option ppt_scheme, but the caller has not announced payload passthru mode")
+	}
+	s.call(b, w, pending{caller: s, request: m.Request}, m)
+	return nil
+}
+
+// call routes a CALL. p says who gets the answer; it is answered exactly once,
+// now or later.
+func (s *session) call(b *transport.Batch, w *work, p pending, m *wamp.Call) {
+	q := ask{procedure: m.Procedure, options: m.Options, payload: m.Payload}
+	if e := s.route(&q, m); e != nil {
+		p.fail(b, w, e)
 		return
 	}
-	s.send(b, &wamp.Unregistered{Request: m.Request})
-	r.flushMeta(b)
+	if q.registration == nil {
+		s.callMeta(b, w, p, metaProcedureNamed(m.Procedure), m)
+		return
+	}
+	err := q.invoke(b, w, p)
+	if errors.Is(err, errUnregistered) || errors.Is(err, errMayNotServe) {
+		err = s.invokeAnother(b, w, p, &q, err)
+	}
+	if err != nil {
+		p.fail(b, w, q.refusal(err, s.node))
+	}
 }
 
-// call routes a CALL. o says who gets the answer; it is answered exactly once,
-// now or later. The invocation's id is 0 where it was answered already.
-func (s *session) call(b *transport.Batch, w *work, o pending, m *wamp.Call) (callee *session, id wamp.ID) {
-	reg, disclose, e := s.route(m)
-	if e != nil {
-		o.fail(b, w, e)
-		return nil, 0
-	}
-	if reg == nil {
-		s.callMeta(b, w, o, metaProcedureNamed(m.Procedure), m)
-		return nil, 0
-	}
-	w.invocation = wamp.Invocation{Registration: reg.id, Payload: m.Payload}
-	if disclose {
-		w.invocation.Details = wamp.InvocationDetails{Caller: s.id, CallerAuthid: s.authid, CallerAuthrole: s.authrole}
-	}
-	if reg.match != wamp.Exact {
-		w.invocation.Details.Procedure = m.Procedure
-	}
-	return reg.callee, reg.invoke(b, w, o)
-}
-
-// route finds the registration that s may call; nil: the procedure is one of the
-// router's own.
-func (s *session) route(m *wamp.Call) (reg *registration, disclose bool, e *ErrorReply) {
-	d := s.rules.Load().decide(m.Procedure)
+// route says whether s may call, and finds what the call goes to: q.registration,
+// or, where that is nil, a procedure of the router's own.
+func (s *session) route(q *ask, m *wamp.Call) *ErrorReply {
+	rules := s.rules.Load()
+	d := rules.decide(m.Procedure)
 	switch {
 	case s.node.stopping.Load():
-		return nil, false, newError(wamp.ErrUnavailable, "router is stopping")
+		return newError(wamp.ErrUnavailable, "router is stopping")
 	case !d.isValid:
-		return nil, false, invalidURI("procedure", m.Procedure, wamp.Exact)
+		return invalidURI("procedure", m.Procedure, wamp.Exact)
 	case !d.allows(auth.Call):
-		return nil, false, s.notAuthorized("call procedure", m.Procedure)
+		return s.notAuthorized("call procedure", m.Procedure)
+	case m.Options.DiscloseMe == wamp.True && rules.role.DenyDiscloseMe:
+		return newError(wamp.ErrOptionDisallowedDisclose, "authrole %q may not disclose itself", s.authrole)
 	}
 	if d.isReserved && metaProcedureNamed(m.Procedure) != nil {
-		return nil, false, nil
+		if m.Options.Progress || m.Options.Passthru != nil {
+			return newError(wamp.ErrFeatureNotSupported, "procedure %q takes plain calls only", m.Procedure)
+		}
+		return nil
 	}
 	reg, _, ok := s.realm.registrations.Best(m.Procedure)
-	if d.isAuthenticator || ok && reg.authenticator != nil {
+	if d.isAuthenticator || ok && reg.isAuthenticator {
 		e := s.notAuthorized("call procedure", m.Procedure)
 		e.Text += ": it is an authenticator's, which only the router asks"
-		return nil, false, e
+		return e
 	}
-	if !ok || d.isReserved || !reg.mayServe(m.Procedure) {
-		return nil, false, newError(wamp.ErrNoSuchProcedure, "no callee is registered for procedure %q", m.Procedure)
+	if !ok || d.isReserved {
+		return noSuchProcedure(m.Procedure)
 	}
-	return reg, d.discloseCaller || reg.discloseCaller || m.Options.DiscloseMe == wamp.True, nil
+	q.registration = reg
+	q.discloses = d.discloseCaller || m.Options.DiscloseMe == wamp.True
+	q.trustlevel = rules.role.Trustlevel
+	q.timeout = rules.settings.timeout(m.Options.Timeout)
+	return nil
 }
 
-// invoke hands w.invocation to the callee, or answers o with the reason why it
-// cannot; the id is then 0.
-func (r *registration) invoke(b *transport.Batch, w *work, o pending) wamp.ID {
-	var id wamp.ID
-	var err error
-	if r.callee.local != nil {
-		id, err = r.invokeLocal(w, o)
-	} else {
-		id, err = r.invokeClient(b, w, o)
+// invokeAnother looks once more for a registration to which q can go: the best one
+// changed in this moment, or its callees may not serve the procedure, which is
+// then the next best one's. why is what the first attempt failed with.
+func (s *session) invokeAnother(b *transport.Batch, w *work, p pending, q *ask, why error) error {
+	for _, reg := range s.realm.matching(q.procedure) {
+		if reg.isAuthenticator {
+			return errMayNotServe
+		}
+		q.registration = reg
+		err := q.invoke(b, w, p)
+		if !errors.Is(err, errUnregistered) && !errors.Is(err, errMayNotServe) {
+			return err
+		}
+		why = err
 	}
-	if err == nil {
-		return id
-	}
+	return why
+}
+
+// matching returns the registrations that match a procedure, the best one first.
+func (r *realm) matching(procedure string) []*registration {
+	var all []*registration
+	first, prefixes := 0, 0
+	r.registrations.Each(procedure, func(reg *registration) bool {
+		switch reg.match {
+		case wamp.Exact:
+			first++
+		case wamp.Prefix:
+			prefixes++
+		}
+		all = append(all, reg)
+		return true
+	})
+	slices.Reverse(all[first : first+prefixes]) // the longest first
+	return all
+}
+
+// refusal is what the caller is told that q could not be handed to anybody.
+func (q *ask) refusal(err error, n *Node) *ErrorReply {
 	switch {
 	case errors.Is(err, errTooManyCalls):
-		o.fail(b, w, newError(wamp.ErrUnavailable, "session has %d calls without an answer, which is the limit", r.callee.node.limits.PendingCalls))
-	case errors.Is(err, errCalleeBusy), errors.Is(err, transport.ErrQueueFull):
-		o.fail(b, w, newError(wamp.ErrUnavailable, "callee of %q has too much to do", r.uri))
-	case errors.Is(err, transport.ErrTooLarge):
-		o.fail(b, w, newError(wamp.ErrPayloadSizeExceeded, "arguments cannot be passed on to the callee: %s", err))
-	case cannotEncode(err):
-		o.fail(b, w, newError(wamp.ErrInvalidArgument, "arguments cannot be passed on to the callee: %s", err))
-	case errors.Is(err, errUnregistered):
-		o.fail(b, w, newError(wamp.ErrNoSuchProcedure, "no callee is registered for procedure %q", r.uri))
+		return newError(wamp.ErrUnavailable, "session has %d calls without an answer, which is the limit", n.limits.PendingCalls)
 	case errors.Is(err, errCallerGone):
-		o.fail(b, w, sessionLeft())
-	default:
-		o.fail(b, w, newError(wamp.ErrCanceled, "callee session left"))
-	}
-	return 0
-}
-
-// invokeClient queues the INVOCATION while the callee's table is locked, so that
-// the callee sees its ids in sequence; what may take long is done before.
-func (r *registration) invokeClient(b *transport.Batch, w *work, o pending) (id wamp.ID, err error) {
-	callee := r.callee
-	if w.invocation.Payload, err = w.transcode(callee.conn.Format(), w.invocation.Payload); err != nil {
-		return 0, err
-	}
-	i := &callee.invocations
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if r.isGone {
-		return 0, errUnregistered
-	}
-	if id, err = i.add(callee, o, &callee.node.limits); err != nil {
-		return 0, err
-	}
-	w.invocation.Request = id
-	if err = callee.conn.Send(b, &w.invocation); err != nil {
-		i.undo(id)
-		return 0, err
-	}
-	return id, nil
-}
-
-func (r *registration) invokeLocal(w *work, o pending) (id wamp.ID, err error) {
-	callee := r.callee
-	o.local = &LocalInvocation{
-		URI:     r.uri,
-		Match:   r.match,
-		Details: w.invocation.Details,
-		Payload: w.invocation.Payload,
-		callee:  callee,
-		format:  o.format(w.invocation.Payload),
-	}
-	if o.waiter != nil {
-		o.local.Caller = o.waiter.caller
-	}
-	i := &callee.invocations
-	i.mu.Lock()
-	id, err = i.add(callee, o, &callee.node.limits)
-	o.local.id = id
-	i.mu.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	if !callee.local.handler.Invoke(o.local) {
-		// Where the handler has answered nevertheless, that answer stands.
-		if p, ok := i.take(id); ok {
-			p.finish()
-			return 0, errCalleeBusy
-		}
-	}
-	return id, nil
-}
-
-// yield passes a result on. A YIELD whose call has no caller any more, or has an
-// answer already, is dropped; one that answers no INVOCATION at all is a
-// violation of the protocol, which the returned text says.
-func (s *session) yield(b *transport.Batch, w *work, m *wamp.Yield) (violation string) {
-	p, ok := s.invocations.take(m.Request)
-	if !ok {
-		return s.unknownInvocation("YIELD", m.Request)
-	}
-	p.succeed(b, w, m.Payload)
-	return ""
-}
-
-// invocationFailed is yield for a callee's ERROR.
-func (s *session) invocationFailed(b *transport.Batch, w *work, m *wamp.Error) (violation string) {
-	p, ok := s.invocations.take(m.Request)
-	if !ok {
-		return s.unknownInvocation("ERROR", m.Request)
-	}
-	if !wamp.ValidURI(m.URI) {
-		p.fail(b, w, newError(wamp.ErrInvalidURI, "callee answered with an error whose URI %.100q is not valid", m.URI))
-		return ""
-	}
-	p.fail(b, w, &ErrorReply{URI: m.URI, Payload: m.Payload})
-	return ""
-}
-
-func (s *session) unknownInvocation(message string, id wamp.ID) string {
-	if s.invocations.wasUsed(id) {
-		return ""
-	}
-	return message + " answers an INVOCATION that was never sent"
-}
-
-// succeed answers the call with a result.
-func (p *pending) succeed(b *transport.Batch, w *work, result wamp.Payload) {
-	p.finish()
-	if p.waiter != nil {
-		p.waiter.replies <- reply{payload: result.Clone()}
-		return
-	}
-	w.result = wamp.Result{Request: p.request, Payload: result}
-	switch err := p.caller.conn.Send(b, &w.result); {
-	case err == nil:
-	case errors.Is(err, transport.ErrQueueFull):
-		p.caller.closeSlow(wamp.TypeResult)
-	case errors.Is(err, transport.ErrTooLarge):
-		p.fail(b, w, newError(wamp.ErrPayloadSizeExceeded, "result cannot be passed on to the caller: %s", err))
+		return sessionLeft()
+	case errors.Is(err, errCallCanceled):
+		return newError(wamp.ErrCanceled, "")
 	case cannotEncode(err):
-		p.fail(b, w, newError(wamp.ErrInvalidArgument, "result cannot be passed on to the caller: %s", err))
+		return notPassedOn("arguments cannot be passed on to the callee", err)
+	case len(q.tried) > 0:
+		return noAvailableCallee(q.registration)
+	case isBusy(err):
+		return newError(wamp.ErrUnavailable, "callee of %q has too much to do", q.registration.uri)
+	case errors.Is(err, errNoProgress):
+		return newError(wamp.ErrFeatureNotSupported, "callee of %q does not support progressive call invocations with call canceling", q.registration.uri)
+	case errors.Is(err, errNoPassthru):
+		return newError(wamp.ErrFeatureNotSupported, "callee of %q does not support payload passthru mode", q.registration.uri)
+	case errors.Is(err, errUnregistered), errors.Is(err, errMayNotServe):
+		return noSuchProcedure(q.procedure)
 	}
+	return newError(wamp.ErrCanceled, "callee session left")
 }
 
-// fail answers the call with an error.
-func (p *pending) fail(b *transport.Batch, w *work, e *ErrorReply) {
-	p.finish()
-	if p.waiter != nil {
-		p.waiter.replies <- reply{uri: e.URI, payload: e.payload().Clone()}
-		return
-	}
-	w.failure = wamp.Error{RequestType: wamp.TypeCall, Request: p.request, URI: e.URI, Payload: e.payload()}
-	switch err := p.caller.conn.Send(b, &w.failure); {
-	case err == nil:
-	case errors.Is(err, transport.ErrQueueFull):
-		p.caller.closeSlow(wamp.TypeError)
-	case cannotEncode(err):
-		// The URI is what callers decide by: it goes through in any case.
-		w.failure.Payload = codec.TextPayload("arguments of the error cannot be passed on to the caller: " + err.Error())
-		p.caller.send(b, &w.failure)
-	}
+// isBusy reports whether a callee cannot take a call now, but might at another time.
+func isBusy(err error) bool {
+	return errors.Is(err, errCalleeBusy) || errors.Is(err, transport.ErrQueueFull)
 }
 
 // cannotEncode reports whether a message has no form that its receiver takes,
@@ -353,13 +189,10 @@ func cannotEncode(err error) bool {
 	return errors.Is(err, codec.ErrTranscode) || errors.As(err, &e) || errors.Is(err, transport.ErrTooLarge)
 }
 
-// format is the format that whoever waits for the answer understands.
-func (p *pending) format(asked wamp.Payload) wamp.Format {
-	if p.waiter == nil {
-		return p.caller.conn.Format()
+// notPassedOn is the answer where a message has no form that its receiver takes.
+func notPassedOn(what string, err error) *ErrorReply {
+	if errors.Is(err, transport.ErrTooLarge) {
+		return newError(wamp.ErrPayloadSizeExceeded, "%s: %s", what, err)
 	}
-	if asked.Format != 0 {
-		return asked.Format
-	}
-	return wamp.JSON
+	return newError(wamp.ErrInvalidArgument, "%s: %s", what, err)
 }

@@ -66,7 +66,7 @@ func TestCallErrors(t *testing.T) {
 			{`[64,%d,{"match":"prefix"},"com..example"]`, "64", "wamp.error.invalid_uri", `procedure \"com..example\" is not a valid URI pattern for match \"prefix\"`},
 			{`[64,%d,{},"wamp.example"]`, "64", "wamp.error.invalid_uri", `cannot register \"wamp.example\": URIs that begin with \"wamp.\" are the router's`},
 			{`[64,%d,{"match":"prefix"},"wamp."]`, "64", "wamp.error.invalid_uri", `cannot register \"wamp.\": URIs that begin with \"wamp.\" are the router's`},
-			{`[64,%d,{"invoke":"roundrobin"},"com.example.shared"]`, "64", "wamp.error.option_not_allowed", `option \"invoke\" is \"roundrobin\", but only \"single\" is supported`},
+			{`[64,%d,{"invoke":"mystery"},"com.example.shared"]`, "64", "wamp.error.option_not_allowed", `option \"invoke\" is \"mystery\", but must be one of \"single\", \"first\", \"last\", \"roundrobin\" and \"random\"`},
 			{`[66,%d,12345]`, "66", "wamp.error.no_such_registration", `session has no registration 12345`},
 			{`[66,%d,1]`, "66", "wamp.error.no_such_registration", `session has no registration 1`},
 		} {
@@ -347,27 +347,27 @@ func TestPlaces(t *testing.T) {
 	callee := new(session)
 	seen := make(map[int32]bool)
 	for i := range 1000 {
-		place, err := c.add(callee, wamp.ID(i+1), 1000)
+		place, err := c.add(call{callee: callee, invocation: wamp.ID(i + 1)}, 1000)
 		if err != nil || seen[place] {
 			t.Fatalf("call %d: place %d, %v", i, place, err)
 		}
 		seen[place] = true
 	}
-	if _, err := c.add(callee, 1001, 1000); err != errTooManyCalls {
+	if _, err := c.add(call{callee: callee, invocation: 1001}, 1000); err != errTooManyCalls {
 		t.Errorf("call over the limit: %v", err)
 	}
-	c.remove(17)
-	if place, err := c.add(callee, 1002, 1000); err != nil || place != 17 {
+	c.remove(17, 0)
+	if place, err := c.add(call{callee: callee, invocation: 1002}, 1000); err != nil || place != 17 {
 		t.Errorf("got place %d, %v, want the free one", place, err)
 	}
 	for place := range seen {
-		c.remove(place)
+		c.remove(place, 0)
 	}
 	if c.used != 0 || len(c.places) != 0 {
 		t.Errorf("%d calls, %d places", c.used, len(c.places))
 	}
 	c.close()
-	if _, err := c.add(callee, 1, 1000); err != errCallerGone {
+	if _, err := c.add(call{callee: callee, invocation: 1}, 1000); err != errCallerGone {
 		t.Errorf("call of a session that has left: %v", err)
 	}
 }

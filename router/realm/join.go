@@ -197,7 +197,10 @@ func announced() wamp.Roles {
 			wamp.FeaturePublisherExclusion | wamp.FeaturePatternBasedSubscription |
 			wamp.FeatureSessionMetaAPI | wamp.FeatureSubscriptionMetaAPI | wamp.FeatureSubscriptionRevocation},
 		Dealer: wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification |
-			wamp.FeaturePatternBasedRegistration | wamp.FeatureSessionMetaAPI |
-			wamp.FeatureRegistrationMetaAPI | wamp.FeatureRegistrationRevocation},
+			wamp.FeatureCallCanceling | wamp.FeatureCallTimeout | wamp.FeatureCallTrustlevels |
+			wamp.FeaturePatternBasedRegistration | wamp.FeatureSharedRegistration |
+			wamp.FeatureRegistrationRevocation | wamp.FeatureCallReroute |
+			wamp.FeatureProgressiveCallResults | wamp.FeatureProgressiveCallInvocations |
+			wamp.FeaturePayloadPassthruMode | wamp.FeatureSessionMetaAPI | wamp.FeatureRegistrationMetaAPI},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"usher/router/codec"
 	"usher/router/wamp"
@@ -31,11 +32,22 @@ type LocalHandler interface {
 	Closed(reason string)
 }
 
+// StreamHandler is a LocalHandler to which callers may send a call in parts. One
+// that does not implement it gets whole calls only.
+type StreamHandler interface {
+	LocalHandler
+	// More hands over a further part of an invocation, in order; isLast: no other
+	// follows. It may come after the answer. Like Invoke it must not block. False:
+	// refused for overload, which ends the call.
+	More(i *LocalInvocation, p wamp.Payload, isLast bool) bool
+}
+
 // Local is a session inside the process: a component. Its methods may be called
 // concurrently.
 type Local struct {
-	session *session
-	handler LocalHandler
+	session  *session
+	handler  LocalHandler
+	lastCall atomic.Uint64
 }
 
 // Join admits a session inside the process, without authentication. It fails
@@ -47,7 +59,7 @@ func (n *Node) Join(o LocalOptions, h LocalHandler) (*Local, error) {
 	s := &session{
 		id: n.reserve(), node: n, authid: o.Authid, authrole: o.Authrole,
 		authmethod: "trusted", authprovider: "internal", peer: "local", protocol: "local",
-		roles: localRoles(),
+		roles: localRoles(h),
 	}
 	l := &Local{session: s, handler: h}
 	s.local = l
@@ -60,10 +72,16 @@ func (n *Node) Join(o LocalOptions, h LocalHandler) (*Local, error) {
 	return l, nil
 }
 
-// localRoles are those of a session inside the process, which can do everything.
-func localRoles() wamp.Roles {
+// localRoles are those of a session inside the process, which can do everything
+// but to read payloads in calls and results that are passed through.
+func localRoles(h LocalHandler) wamp.Roles {
 	all := wamp.RoleFeatures{Present: true, Features: ^wamp.Features(0)}
-	return wamp.Roles{Caller: all, Callee: all, Publisher: all, Subscriber: all}
+	roles := wamp.Roles{Caller: all, Callee: all, Publisher: all, Subscriber: all}
+	roles.Callee.Features &^= wamp.FeaturePayloadPassthruMode
+	if _, ok := h.(StreamHandler); !ok {
+		roles.Callee.Features &^= wamp.FeatureProgressiveCallInvocations
+	}
+	return roles
 }
 
 // Session is the session id.
@@ -74,30 +92,52 @@ func (l *Local) Leave() { l.session.end(nil, "left") }
 
 // Call calls a procedure under the Local's role. p is borrowed until Call
 // returns; the result is the caller's. An error answer is an *ErrorReply; the
-// end of ctx is ctx's error.
+// end of ctx is ctx's error, and interrupts the callee.
 func (l *Local) Call(ctx context.Context, procedure string, o wamp.CallOptions, p wamp.Payload) (wamp.Payload, error) {
+	return l.CallProgress(ctx, procedure, o, p, nil)
+}
+
+// CallProgress is Call with progressive results: progress gets each of them, on
+// the goroutine of the call and before it returns. What progress is given is its
+// own. A nil one asks for none.
+func (l *Local) CallProgress(ctx context.Context, procedure string, o wamp.CallOptions, p wamp.Payload, progress func(wamp.Payload)) (wamp.Payload, error) {
 	s := l.session
 	if s.hasLeft() {
 		return wamp.Payload{}, sessionLeft()
 	}
 	answer := newWaiter()
 	answer.caller = ctx
+	o.Progress = false // there is no more of it than p
+	var wake <-chan struct{}
+	if o.ReceiveProgress = progress != nil; o.ReceiveProgress {
+		answer.progress = newProgressQueue()
+		wake = answer.progress.wake
+	}
+	request := wamp.ID(l.lastCall.Add(1))
 	w := s.node.works.get()
-	callee, id := s.call(&w.batch, w, pending{caller: s, waiter: answer},
+	s.call(&w.batch, w, pending{caller: s, request: request, waiter: answer},
 		&wamp.Call{Options: o, Procedure: procedure, Payload: p})
 	w.batch.Flush()
 	s.node.works.put(w)
-	select {
-	case r := <-answer.replies:
-		if r.uri != "" {
-			return wamp.Payload{}, newErrorReply(r.uri, r.payload)
+	for {
+		select {
+		case <-wake:
+			answer.progress.each(progress)
+		case r := <-answer.replies:
+			if progress != nil {
+				answer.progress.each(progress)
+			}
+			if r.uri != "" {
+				return wamp.Payload{}, newErrorReply(r.uri, r.payload)
+			}
+			return r.payload, nil
+		case <-ctx.Done():
+			w := s.node.works.get()
+			s.cancel(&w.batch, w, &wamp.Cancel{Request: request, Mode: wamp.CancelKillNoWait})
+			w.batch.Flush()
+			s.node.works.put(w)
+			return wamp.Payload{}, ctx.Err()
 		}
-		return r.payload, nil
-	case <-ctx.Done():
-		if id != 0 {
-			callee.invocations.abandon(id)
-		}
-		return wamp.Payload{}, ctx.Err()
 	}
 }
 
@@ -171,7 +211,8 @@ type LocalInvocation struct {
 // Format is the format that the caller understands without transcoding.
 func (i *LocalInvocation) Format() wamp.Format { return i.format }
 
-// Context ends when nobody waits for the answer any more.
+// Context ends when nobody waits for the answer any more, or the caller asks for
+// its end: then an answer is still waited for.
 func (i *LocalInvocation) Context() context.Context {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -184,14 +225,31 @@ func (i *LocalInvocation) Context() context.Context {
 	return i.ctx
 }
 
-// finish ends the context.
-func (i *LocalInvocation) finish() {
+// finish ends the context: nobody waits for the answer any more.
+func (i *LocalInvocation) finish() { i.interrupt() }
+
+// interrupt ends the context.
+func (i *LocalInvocation) interrupt() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.finished = true
 	if i.cancel != nil {
 		i.cancel()
 	}
+}
+
+// YieldProgress sends a progressive result, if the caller asked for any (see
+// Details.ReceiveProgress) and still waits; otherwise it does nothing and returns
+// false. p is borrowed until YieldProgress returns.
+func (i *LocalInvocation) YieldProgress(p wamp.Payload) bool {
+	if !i.Details.ReceiveProgress {
+		return false
+	}
+	w := i.callee.node.works.get()
+	defer i.callee.node.works.put(w)
+	i.callee.yieldProgress(nil, w, &wamp.Yield{Request: i.id, Progress: true, Payload: p})
+	_, waits := i.callee.invocations.get(i.id)
+	return waits
 }
 
 // Yield answers with a result. p is borrowed until Yield returns.
@@ -210,11 +268,9 @@ func (i *LocalInvocation) Error(uri string, p wamp.Payload) {
 	if !wamp.ValidURI(uri) {
 		uri = wamp.ErrRuntime
 	}
-	if call, ok := i.callee.invocations.take(i.id); ok {
-		w := i.callee.node.works.get()
-		defer i.callee.node.works.put(w)
-		call.fail(nil, w, &ErrorReply{URI: uri, Payload: p})
-	}
+	w := i.callee.node.works.get()
+	defer i.callee.node.works.put(w)
+	i.callee.invocationFailed(nil, w, &wamp.Error{Request: i.id, URI: uri, Payload: p})
 }
 
 // ErrorReply is a WAMP error as a Go error.
@@ -222,6 +278,8 @@ type ErrorReply struct {
 	URI     string
 	Text    string       // the first argument, if a string
 	Payload wamp.Payload // owned; may be empty
+
+	passthru *wamp.Passthru // of Payload; borrowed
 }
 
 func (e *ErrorReply) Error() string { return e.URI + ": " + e.Text }

@@ -360,8 +360,8 @@ func TestBindFails(t *testing.T) {
 			wamp.ErrNotAuthorized, `subscribe to topic "com.example.topic2"`},
 		{"bad URI", Bindings{Registrations: []Binding{{URI: "com..x"}}}, wamp.ErrInvalidURI, "com..x"},
 		{"the router's", Bindings{Registrations: []Binding{{URI: "wamp.x"}}}, wamp.ErrInvalidURI, "wamp.x"},
-		{"an option", Bindings{Registrations: []Binding{{URI: "com.x", Options: wamp.RegisterOptions{Invoke: "random"}}}},
-			wamp.ErrOptionNotAllowed, `"invoke" is "random"`},
+		{"an option", Bindings{Registrations: []Binding{{URI: "com.x", Options: wamp.RegisterOptions{Invoke: "mystery"}}}},
+			wamp.ErrOptionNotAllowed, `"invoke" is "mystery"`},
 		{"too many procedures", Bindings{Registrations: make([]Binding, 4)}, wamp.ErrUnavailable, "4 registrations"},
 		{"too many topics", Bindings{Subscriptions: make([]SubscriptionBinding, 2)}, wamp.ErrUnavailable, "2 subscriptions"},
 	} {
@@ -391,7 +391,8 @@ func TestBindKeepsIds(t *testing.T) {
 	l := w.local("backend", newRecorder())
 	ids := func() map[string]wamp.ID {
 		ids := make(map[string]wamp.ID)
-		for id, reg := range l.session.registrations {
+		for id, o := range l.session.registrations {
+			reg := o.registration
 			ids[fmt.Sprint(reg.uri, reg.match)] = id
 			if got, ok := l.session.realm.registrations.Get(reg.match, reg.uri); !ok || got != reg {
 				t.Errorf("%s is not what callers find", reg.uri)

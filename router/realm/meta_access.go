@@ -1,42 +1,49 @@
 package realm
 
 import (
-	"usher/router/transport"
+	"sync"
+
 	"usher/router/wamp"
 )
 
-// registrationByID returns the registration that has an id, or nil.
-func (r *realm) registrationByID(id wamp.ID) (found *registration) {
-	r.registrations.All(func(_ wamp.Match, _ string, reg *registration) bool {
-		if reg.id == id {
-			found = reg
-		}
-		return found == nil
-	})
-	return found
+// registrationsByID are a realm's registrations by id. The zero value is ready.
+type registrationsByID struct {
+	mu  sync.RWMutex
+	all map[wamp.ID]*registration
 }
 
-// sessions are the callees.
-func (r *registration) sessions() []*session { return []*session{r.callee} }
+func (i *registrationsByID) put(reg *registration) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.all == nil {
+		i.all = make(map[wamp.ID]*registration)
+	}
+	i.all[reg.id] = reg
+}
 
-// revokeCallee takes a session's part in a registration from it, and tells it if
-// it can be told (specification: "Registration Revocation").
-func (r *realm) revokeCallee(b *transport.Batch, registration, callee wamp.ID, reason string) (hasRegistration, hasCallee bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	reg := r.registrationByID(registration)
-	if reg == nil || reg.callee.id != callee {
-		return reg != nil, false
+func (i *registrationsByID) remove(reg *registration) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if delete(i.all, reg.id); len(i.all) == 0 {
+		i.all = nil // and with it the room that many took
 	}
-	s := reg.callee
-	r.removeRegistration(reg)
-	s.invocations.mu.Lock()
-	reg.isGone = true
-	s.invocations.mu.Unlock()
-	if s.roles.Callee.Has(wamp.FeatureRegistrationRevocation) {
-		s.send(b, &wamp.Unregistered{Registration: registration, Reason: reason})
+}
+
+// registrationByID returns the registration that has an id, or nil.
+func (r *realm) registrationByID(id wamp.ID) *registration {
+	r.byID.mu.RLock()
+	defer r.byID.mu.RUnlock()
+	return r.byID.all[id]
+}
+
+// sessions are the callees, in the order of registration.
+func (reg *registration) sessions() []*session {
+	callees := reg.callees()
+	sessions := make([]*session, 0, len(callees))
+	for _, o := range callees {
+		sessions = append(sessions, o.session)
 	}
-	return true, true
+	return sessions
 }
 
 // subscriptionByID returns the subscription that has an id, or nil.

@@ -104,7 +104,7 @@ func (u *subscription) writeDetails(w *codec.Writer) {
 func (r *registration) writeDetails(w *codec.Writer) {
 	w.BeginDict()
 	writePlace(w, r.id, r.created, r.uri, r.match)
-	entry(w, "invoke", wamp.InvokeSingle)
+	entry(w, "invoke", r.invoke.String())
 	w.End()
 }
 

@@ -32,6 +32,8 @@ type Node struct {
 
 	admission admission
 
+	timers timers
+
 	mu       sync.Mutex
 	realms   map[string]*realm
 	sessions map[wamp.ID]*session // nil: the id is reserved for one that is joining

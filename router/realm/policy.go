@@ -74,6 +74,7 @@ type Limits struct {
 	AuthenticatorTimeout time.Duration // to ask an authenticator; 5 s
 	PendingCalls         int           // calls of one caller without an answer; 10,000
 	PendingInvocations   int           // calls handed to one callee without an answer; 100,000
+	KeptPayload          int           // bytes of one caller's calls, kept because they may go to another callee; 4 MiB
 	Registrations        int           // of one session; 20,000
 	Subscriptions        int           // of one session; 20,000
 	WildcardShapes       int           // ways in which wildcards stand in patterns of one length, each look-up pays for them; 1,024
@@ -88,6 +89,7 @@ func (l Limits) withDefaults() Limits {
 	l.AuthenticatorTimeout = cmp.Or(l.AuthenticatorTimeout, 5*time.Second)
 	l.PendingCalls = cmp.Or(l.PendingCalls, 10_000)
 	l.PendingInvocations = cmp.Or(l.PendingInvocations, 100_000)
+	l.KeptPayload = cmp.Or(l.KeptPayload, 4<<20)
 	l.Registrations = cmp.Or(l.Registrations, 20_000)
 	l.Subscriptions = cmp.Or(l.Subscriptions, 20_000)
 	l.WildcardShapes = cmp.Or(l.WildcardShapes, 1024)

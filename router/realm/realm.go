@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"slices"
 	"sync"
 
 	"usher/router/match"
@@ -13,6 +14,7 @@ type realm struct {
 	name    string
 	node    *Node
 	members members
+	byID    registrationsByID
 	meta    metaEvents
 
 	// mu serializes changes of the indexes, and guards the sessions' own maps of
@@ -28,25 +30,62 @@ func newRealm(name string, node *Node) *realm {
 	return r
 }
 
-func (r *realm) addRegistration(reg *registration) {
-	r.putRegistration(reg)
-	r.noteRegistered(reg.callee, reg, true)
+// addOffer makes a session a callee of a registration, which comes into being with
+// its first.
+func (r *realm) addOffer(o *offer) {
+	r.noteRegistered(o.session, o.registration, r.attach(o))
 }
 
-// putRegistration is addRegistration for one that was there before.
-func (r *realm) putRegistration(reg *registration) {
-	s := reg.callee
+// attach is addOffer without a word to anybody; it reports whether the
+// registration is new. What callers found in its place they find no longer.
+func (r *realm) attach(o *offer) (isNew bool) {
+	reg, s := o.registration, o.session
 	if s.registrations == nil {
-		s.registrations = make(map[wamp.ID]*registration)
+		s.registrations = make(map[wamp.ID]*offer)
 	}
-	s.registrations[reg.id] = reg
-	r.registrations.Put(reg.match, reg.uri, reg)
+	s.registrations[reg.id] = o
+	isNew = len(reg.callees()) == 0
+	reg.setCallees(append(slices.Clip(reg.callees()), o))
+	if isNew {
+		r.byID.put(reg)
+		r.registrations.Put(reg.match, reg.uri, reg)
+	}
+	return isNew
 }
 
-func (r *realm) removeRegistration(reg *registration) {
-	delete(reg.callee.registrations, reg.id)
-	r.registrations.Delete(reg.match, reg.uri)
-	r.noteUnregistered(reg.callee, reg, true)
+// exchange puts an offer in the place of one that is equal to callers.
+func (r *realm) exchange(old, o *offer) {
+	reg := o.registration
+	l := slices.Clone(reg.callees())
+	l[slices.Index(l, old)] = o
+	reg.setCallees(l)
+	o.session.registrations[reg.id] = o
+}
+
+// removeOffer ends a session's part in a registration, which ends with its last.
+func (r *realm) removeOffer(o *offer) {
+	if reg := o.registration; r.detach(o) {
+		r.registrations.Delete(reg.match, reg.uri)
+	}
+}
+
+// detach is removeOffer without a change of what callers find; it reports whether
+// no callee is left. A caller that found the registration in time does not reach
+// the callee any more: some clients end their session at an INVOCATION that comes
+// after UNREGISTERED.
+func (r *realm) detach(o *offer) (isLast bool) {
+	reg, s := o.registration, o.session
+	delete(s.registrations, reg.id)
+	s.invocations.mu.Lock()
+	o.isGone = true
+	s.invocations.mu.Unlock()
+	left := slices.DeleteFunc(slices.Clone(reg.callees()), func(other *offer) bool { return other == o })
+	reg.setCallees(left)
+	if isLast = len(left) == 0; isLast {
+		r.byID.remove(reg)
+	}
+	r.noteUnregistered(s, reg, isLast)
+	return isLast
 }
 
 func (r *realm) addSubscriber(sub *subscription, s *session) {
@@ -83,11 +122,11 @@ func (r *realm) removeSome(s *session, left []*subscription) (_ []*subscription,
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := 0
-	for _, reg := range s.registrations {
+	for _, o := range s.registrations {
 		if n++; n > removalStep {
 			return left, false
 		}
-		r.removeRegistration(reg)
+		r.removeOffer(o)
 	}
 	for _, m := range s.subscriptions {
 		if n++; n > removalStep {

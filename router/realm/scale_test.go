@@ -22,7 +22,7 @@ func (w *world) manyOf(s *session, n int, policies ...wamp.Match) {
 		m := policies[i%len(policies)]
 		uri := manyURI(m, i)
 		r.mu.Lock()
-		r.addRegistration(&registration{id: w.nextRegistration(), uri: uri, match: m, callee: s})
+		r.addOffer(&offer{registration: w.newRegistration(uri, wamp.RegisterOptions{Match: m}, false), session: s})
 		r.addSubscriber(s.newSubscription(uri, wamp.SubscribeOptions{Match: m}), s)
 		r.mu.Unlock()
 	}
@@ -190,9 +190,9 @@ func TestPartOfAnEndedSession(t *testing.T) {
 	for !isAll {
 		// Somebody else removes one in between, and another session has its place.
 		r.mu.Lock()
-		for _, reg := range large.registrations {
-			r.removeRegistration(reg)
-			r.addRegistration(&registration{id: w.nextRegistration(), uri: reg.uri, callee: other})
+		for _, o := range large.registrations {
+			r.removeOffer(o)
+			r.addOffer(&offer{registration: w.newRegistration(o.registration.uri, wamp.RegisterOptions{}, false), session: other})
 			break
 		}
 		r.mu.Unlock()

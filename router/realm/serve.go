@@ -129,10 +129,9 @@ func (s *session) handle(w *work, m wamp.Message) *farewell {
 	b := &s.batch
 	switch m := m.(type) {
 	case *wamp.Call:
-		if bye := s.checkNext(m.Request, m); bye != nil {
-			return bye
-		}
-		s.call(b, w, pending{caller: s, request: m.Request}, m)
+		return s.takeCall(b, w, m)
+	case *wamp.Cancel:
+		s.cancel(b, w, m)
 	case *wamp.Yield:
 		if text := s.yield(b, w, m); text != "" {
 			return violation("%s", text)
@@ -173,8 +172,6 @@ func (s *session) handle(w *work, m wamp.Message) *farewell {
 		return goodbye(m)
 	case *wamp.Abort:
 		return &farewell{why: fmt.Sprintf("aborted by the client: %.100s", m.Reason), reason: transport.CloseNormal}
-	case *wamp.Cancel:
-		return violation("received CANCEL, but call canceling is not announced by this router")
 	case *wamp.Hello, *wamp.Authenticate:
 		return violation("received %s after the session was established", m.Type())
 	default:

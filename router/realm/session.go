@@ -39,7 +39,7 @@ type session struct {
 	publications inFlight // its own, for Shutdown to wait for
 
 	// The realm's mutex guards what the session has there.
-	registrations map[wamp.ID]*registration
+	registrations map[wamp.ID]*offer
 	subscriptions map[wamp.ID]*member
 
 	// The reader's own.
@@ -113,11 +113,7 @@ func (s *session) end(b *transport.Batch, why string) bool {
 	for _, p := range s.invocations.close() {
 		p.fail(b, w, newError(wamp.ErrCanceled, "callee session left"))
 	}
-	for _, c := range s.calls.close() {
-		if c.callee != nil {
-			c.callee.invocations.abandon(c.invocation)
-		}
-	}
+	s.closeCalls(b, w)
 	if s.node.informs() {
 		s.node.log.Info("session left", s.logFields(slog.String("reason", why))...)
 	}

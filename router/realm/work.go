@@ -18,6 +18,7 @@ type work struct {
 	result     wamp.Result
 	failure    wamp.Error
 	invocation wamp.Invocation
+	interrupt  wamp.Interrupt
 	published  wamp.Published
 	event      wamp.Event
 
