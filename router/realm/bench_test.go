@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"usher/router/auth"
 	"usher/router/codec"
@@ -158,6 +159,7 @@ func benchmarkFanOut(b *testing.B, subscribers int) {
 	for range subscribers {
 		c := w.join(wamp.JSON, "anyone")
 		c.subscribe("com.example.topic", `{}`)
+		c.conn.SetReadDeadline(time.Time{})
 		conns = append(conns, c.conn)
 		listening.Go(func() {
 			for {

@@ -53,15 +53,16 @@ func (l *Local) Bind(b Bindings, commit func()) error {
 		s.bindRegistration(binding, keep[place{binding.URI, binding.Options.Match}])
 	}
 	for _, binding := range b.Subscriptions {
-		if keepSubscriptions[binding] {
+		at := place{binding.URI, binding.Options.Match}
+		if keepSubscriptions[at] {
 			continue
 		}
 		sub, exists := r.subscriptions.Get(binding.Options.Match, binding.URI)
 		if !exists {
-			sub = s.newSubscription(binding.URI, binding.Options)
+			sub = r.newSubscription(binding.URI, binding.Options.Match)
 		}
-		r.addSubscriber(sub, s)
-		keepSubscriptions[binding] = true // the same one again adds nothing
+		s.listen(nil, sub, binding.Options, nil)
+		keepSubscriptions[at] = true // the same one again adds nothing
 	}
 	return nil
 }
@@ -196,17 +197,15 @@ func (s *session) dropRegistrations(bindings []Binding) map[place]*offer {
 }
 
 // dropSubscriptions is dropRegistrations for subscriptions.
-func (s *session) dropSubscriptions(bindings []SubscriptionBinding) map[SubscriptionBinding]bool {
-	wanted := make(map[SubscriptionBinding]bool, len(bindings))
+func (s *session) dropSubscriptions(bindings []SubscriptionBinding) (keep map[place]bool) {
+	wanted := make(map[place]bool, len(bindings))
 	for _, b := range bindings {
-		wanted[b] = true
+		wanted[place{b.URI, b.Options.Match}] = true
 	}
-	keep := make(map[SubscriptionBinding]bool)
+	keep = make(map[place]bool)
 	for _, m := range s.subscriptions {
-		sub := m.subscription
-		b := SubscriptionBinding{URI: sub.uri, Options: wamp.SubscribeOptions{Match: sub.match}}
-		if wanted[b] {
-			keep[b] = true
+		if at := (place{m.subscription.uri, m.subscription.match}); wanted[at] {
+			keep[at] = true
 		} else {
 			s.realm.removeSubscriber(m, s)
 		}

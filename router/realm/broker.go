@@ -1,12 +1,9 @@
 package realm
 
 import (
-	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"usher/router/auth"
 	"usher/router/transport"
@@ -24,24 +21,35 @@ func (s *session) subscribe(b *transport.Batch, w *work, m *wamp.Subscribe) {
 		return
 	}
 	sub, exists := r.subscriptions.Get(m.Options.Match, m.Topic)
-	if exists && s.subscriptions[sub.id] != nil {
-		s.send(b, &wamp.Subscribed{Request: m.Request, Subscription: sub.id})
-		return
-	}
-	if limit := s.node.limits.Subscriptions; len(s.subscriptions) >= limit {
+	isMember := exists && s.subscriptions[sub.id] != nil
+	if limit := s.node.limits.Subscriptions; len(s.subscriptions) >= limit && !isMember {
 		s.fail(b, w, wamp.TypeSubscribe, m.Request, newError(wamp.ErrUnavailable,
 			"session has %d subscriptions, which is the limit", limit))
 		return
 	}
 	if !exists {
-		sub = s.newSubscription(m.Topic, m.Options)
+		sub = r.newSubscription(m.Topic, m.Options.Match)
 	}
-	// Who sees SUBSCRIBED may count on it, so that it is sent last; publishers that
-	// find the subscriber before wait at its gate, so that no EVENT is ahead.
+	s.listen(b, sub, m.Options, &wamp.Subscribed{Request: m.Request, Subscription: sub.id})
+}
+
+// listen makes s a subscriber, if it is none yet, says so, and hands it what is
+// retained, if it asks for that. Who sees SUBSCRIBED may count on it, so that it is
+// sent last; publishers that find the subscriber before wait at its gate, so that
+// no EVENT is ahead.
+func (s *session) listen(b *transport.Batch, sub *subscription, o wamp.SubscribeOptions, answer *wamp.Subscribed) {
 	s.gate.shut()
 	defer s.gate.open()
-	r.addSubscriber(sub, s)
-	s.send(b, &wamp.Subscribed{Request: m.Request, Subscription: sub.id})
+	var m *member
+	if s.subscriptions[sub.id] == nil {
+		m = s.realm.addSubscriber(sub, s)
+	}
+	if answer != nil {
+		s.send(b, answer)
+	}
+	if o.GetRetained {
+		s.sendRetained(b, sub, m)
+	}
 }
 
 // gate holds publishers back for the moment in which a session becomes a
@@ -69,20 +77,25 @@ func (g *gate) pass() {
 	}
 }
 
-func (s *session) newSubscription(uri string, o wamp.SubscribeOptions) *subscription {
-	return &subscription{id: s.node.nextSubscription(), uri: uri, match: o.Match, created: time.Now()}
-}
-
 // maySubscribe says why s may not subscribe to a topic, or nil.
 func (s *session) maySubscribe(uri string, m wamp.Match) *ErrorReply {
+	if e := s.mayHear(uri, m); e != nil {
+		return e
+	}
+	if m == wamp.Wildcard && s.realm.subscriptions.Shapes(uri) >= s.node.limits.WildcardShapes {
+		return s.tooManyShapes(uri)
+	}
+	return nil
+}
+
+// mayHear is the part of maySubscribe that the role's rules decide.
+func (s *session) mayHear(uri string, m wamp.Match) *ErrorReply {
 	d := s.rules.Load().decidePattern(uri, m)
 	switch {
 	case !d.isValid:
 		return invalidURI("topic", uri, m)
 	case !d.allows(auth.Subscribe):
 		return s.notAuthorized("subscribe to topic", uri)
-	case m == wamp.Wildcard && s.realm.subscriptions.Shapes(uri) >= s.node.limits.WildcardShapes:
-		return s.tooManyShapes(uri)
 	}
 	return nil
 }
@@ -109,7 +122,7 @@ func (s *session) unsubscribe(b *transport.Batch, w *work, m *wamp.Unsubscribe) 
 // publish handles a client's PUBLISH: only an acknowledged one is answered.
 func (s *session) publish(b *transport.Batch, w *work, m *wamp.Publish) {
 	defer s.publications.end(s.publications.begin())
-	d, e := s.mayPublish(m.Topic)
+	d, e := s.mayPublish(m.Topic, &m.Options)
 	if e != nil {
 		if m.Options.Acknowledge {
 			s.fail(b, w, wamp.TypePublish, m.Request, e)
@@ -133,8 +146,17 @@ func newPublication() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID)))
 
 // mayPublish says why s may not publish to a topic, or what the rules say of it.
 // It comes after the begin of one of s.publications.
-func (s *session) mayPublish(topic string) (*decision, *ErrorReply) {
-	d := s.rules.Load().decide(topic)
+func (s *session) mayPublish(topic string, o *wamp.PublishOptions) (*decision, *ErrorReply) {
+	d, e := s.judge(s.rules.Load(), topic, o)
+	if e == nil && s.node.closing.Load() {
+		e = newError(wamp.ErrUnavailable, "router is stopping")
+	}
+	return d, e
+}
+
+// judge is mayPublish under given rules of the session's role.
+func (s *session) judge(r *rules, topic string, o *wamp.PublishOptions) (*decision, *ErrorReply) {
+	d := r.decide(topic)
 	switch {
 	case !d.isValid:
 		return nil, invalidURI("topic", topic, wamp.Exact)
@@ -142,95 +164,8 @@ func (s *session) mayPublish(topic string) (*decision, *ErrorReply) {
 		return nil, reservedURI("publish", topic)
 	case !d.allows(auth.Publish):
 		return nil, s.notAuthorized("publish to topic", topic)
-	case s.node.closing.Load():
-		return nil, newError(wamp.ErrUnavailable, "router is stopping")
+	case o.DiscloseMe == wamp.True && r.role.DenyDiscloseMe:
+		return nil, newError(wamp.ErrOptionDisallowedDisclose, "role %q may not ask for disclose_me", s.authrole)
 	}
 	return d, nil
-}
-
-// fanOut queues the event for all who listen to its topic.
-func (s *session) fanOut(b *transport.Batch, w *work, d *decision, id wamp.ID, m *wamp.Publish) {
-	p := &w.publication
-	p.publisher, p.batch, p.topic = s, b, m.Topic
-	p.excludeMe = m.Options.ExcludeMe.Or(true)
-	p.event = wamp.Event{Publication: id, Payload: m.Payload}
-	if d.disclosePublisher || m.Options.DiscloseMe == wamp.True {
-		p.event.Details = wamp.EventDetails{Publisher: s.id, PublisherAuthid: s.authid, PublisherAuthrole: s.authrole}
-	}
-	s.realm.subscriptions.Each(m.Topic, w.deliver)
-	p.reset()
-}
-
-// publication is one event on its way to its subscribers.
-type publication struct {
-	work      *work
-	publisher *session
-	batch     *transport.Batch
-	topic     string
-	excludeMe bool
-	event     wamp.Event // without its subscription
-
-	// The last role that was asked about, and its answer: subscribers of one role
-	// stand together more often than not.
-	rules   *rules
-	allowed bool
-}
-
-func (p *publication) reset() { *p = publication{work: p.work} }
-
-// deliver queues the event for the subscribers of one subscription.
-func (p *publication) deliver(sub *subscription) bool {
-	counter := sub.inFlight.begin()
-	defer sub.inFlight.end(counter)
-	list := *sub.list.Load()
-	event := &p.work.event
-	*event = p.event
-	event.Subscription = sub.id
-	if sub.match != wamp.Exact {
-		event.Details.Topic = p.topic
-	}
-	var shared *transport.Shared
-	if len(list) > 1 {
-		shared = transport.NewShared(event)
-	}
-	for i := range list {
-		s := list[i].session.Load()
-		switch {
-		case s == nil, s == p.publisher && p.excludeMe, !p.mayReceive(s):
-		case s.local != nil:
-			s.local.deliver(sub, p.topic, event)
-		default:
-			p.send(s, event, shared)
-		}
-	}
-	return true
-}
-
-// mayReceive judges each delivery by the concrete topic: a pattern was allowed
-// as a whole, and the role's rules may be newer than the subscription.
-func (p *publication) mayReceive(s *session) bool {
-	if r := s.rules.Load(); r != p.rules {
-		p.rules, p.allowed = r, r.decide(p.topic).allows(auth.Subscribe)
-	}
-	return p.allowed
-}
-
-func (p *publication) send(s *session, event *wamp.Event, shared *transport.Shared) {
-	s.gate.pass()
-	var err error
-	if shared == nil {
-		err = s.conn.Send(p.batch, event)
-	} else {
-		err = s.conn.SendShared(p.batch, shared)
-	}
-	switch {
-	case err == nil:
-	case errors.Is(err, transport.ErrQueueFull):
-		s.node.dropped.Add(1)
-		s.closeSlow(wamp.TypeEvent)
-	case cannotEncode(err):
-		s.node.dropped.Add(1)
-		s.node.log.Debug("event cannot be encoded for a subscriber",
-			s.logFields(slog.String("topic", p.topic), slog.String("error", err.Error()))...)
-	}
 }

@@ -195,6 +195,8 @@ func announced() wamp.Roles {
 	return wamp.Roles{
 		Broker: wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification |
 			wamp.FeaturePublisherExclusion | wamp.FeaturePatternBasedSubscription |
+			wamp.FeatureSubscriberBlackwhiteListing | wamp.FeaturePublicationTrustlevels |
+			wamp.FeatureEventRetention | wamp.FeaturePayloadPassthruMode |
 			wamp.FeatureSessionMetaAPI | wamp.FeatureSubscriptionMetaAPI | wamp.FeatureSubscriptionRevocation},
 		Dealer: wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification |
 			wamp.FeatureCallCanceling | wamp.FeatureCallTimeout | wamp.FeatureCallTrustlevels |

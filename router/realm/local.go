@@ -149,7 +149,7 @@ func (l *Local) Publish(topic string, o wamp.PublishOptions, p wamp.Payload) (wa
 		return 0, sessionLeft()
 	}
 	defer s.publications.end(s.publications.begin())
-	d, e := s.mayPublish(topic)
+	d, e := s.mayPublish(topic, &o)
 	if e != nil {
 		return 0, e
 	}
@@ -164,12 +164,14 @@ func (l *Local) Publish(topic string, o wamp.PublishOptions, p wamp.Payload) (wa
 
 // deliver hands an event over. Its payload is the publisher's.
 func (l *Local) deliver(sub *subscription, topic string, e *wamp.Event) {
+	details := e.Details
+	details.Passthru = clonePassthru(details.Passthru)
 	l.handler.Event(&LocalEvent{
 		URI:         sub.uri,
 		Match:       sub.match,
 		Topic:       topic,
 		Publication: e.Publication,
-		Details:     e.Details,
+		Details:     details,
 		Payload:     e.Payload,
 	})
 }

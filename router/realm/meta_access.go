@@ -47,14 +47,10 @@ func (reg *registration) sessions() []*session {
 }
 
 // subscriptionByID returns the subscription that has an id, or nil.
-func (r *realm) subscriptionByID(id wamp.ID) (found *subscription) {
-	r.subscriptions.All(func(_ wamp.Match, _ string, sub *subscription) bool {
-		if sub.id == id {
-			found = sub
-		}
-		return found == nil
-	})
-	return found
+func (r *realm) subscriptionByID(id wamp.ID) *subscription {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.byID[id]
 }
 
 // sessions are the subscribers.

@@ -137,15 +137,15 @@ func (r *realm) revokeSubscriber(b *transport.Batch, subscription, subscriber wa
 	if s == nil || sub == nil || wamp.Reserved(sub.uri) {
 		return sub != nil, false
 	}
+	// The lock is held throughout, or a new SUBSCRIBED could be ahead of the end of
+	// what was before. The publishers that are waited for only queue.
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	m, ok := s.subscriptions[subscription]
-	if ok {
-		r.removeSubscriber(m, s)
-	}
-	r.mu.Unlock()
 	if !ok {
 		return true, false
 	}
+	r.removeSubscriber(m, s)
 	sub.inFlight.wait() // no EVENT is behind it
 	if s.roles.Subscriber.Has(wamp.FeatureSubscriptionRevocation) {
 		s.send(b, &wamp.Unsubscribed{Subscription: subscription, Reason: reason})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,7 +84,7 @@ func (n *Node) Stats() Stats {
 	defer n.mu.Unlock()
 	for _, r := range n.realms {
 		st.Registrations += r.registrations.Len()
-		st.Subscriptions += r.subscriptions.Len()
+		st.Subscriptions += r.subscriptions.Len() - int(r.unheard.Load())
 	}
 	for _, s := range n.sessions {
 		if s != nil {
@@ -130,7 +132,11 @@ func (n *Node) Apply(p *Policy) {
 		}
 		leavers = append(leavers, leaver{s, reason})
 	}
+	realms := slices.Collect(maps.Values(n.realms))
 	n.mu.Unlock()
+	for _, r := range realms {
+		r.configure()
+	}
 	for _, l := range leavers {
 		l.session.dismiss(wamp.CloseRealm, l.reason, transport.CloseNormal)
 	}

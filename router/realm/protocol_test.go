@@ -23,17 +23,7 @@ func TestWelcome(t *testing.T) {
 		got.Session, got.Authid = 0, ""
 		want := wamp.Welcome{
 			Realm: "realm1", Authrole: "anyone", Authmethod: "anonymous", Authprovider: "static", Agent: "usher-test",
-			Roles: wamp.Roles{
-				Broker: wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification |
-					wamp.FeaturePublisherExclusion | wamp.FeaturePatternBasedSubscription |
-					wamp.FeatureSessionMetaAPI | wamp.FeatureSubscriptionMetaAPI | wamp.FeatureSubscriptionRevocation},
-				Dealer: wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification |
-					wamp.FeatureCallCanceling | wamp.FeatureCallTimeout | wamp.FeatureCallTrustlevels | wamp.FeatureCallReroute |
-					wamp.FeaturePatternBasedRegistration | wamp.FeatureSharedRegistration |
-					wamp.FeatureProgressiveCallInvocations | wamp.FeatureProgressiveCallResults |
-					wamp.FeaturePayloadPassthruMode | wamp.FeatureSessionMetaAPI |
-					wamp.FeatureRegistrationMetaAPI | wamp.FeatureRegistrationRevocation},
-			},
+			Roles: announced(),
 		}
 		if text(&got) != text(&want) {
 			t.Errorf("got  %s\nwant %s", text(&got), text(&want))

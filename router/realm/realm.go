@@ -3,6 +3,8 @@ package realm
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"usher/router/match"
 	"usher/router/wamp"
@@ -22,6 +24,12 @@ type realm struct {
 	mu            sync.Mutex
 	registrations match.Index[*registration]
 	subscriptions match.Index[*subscription]
+	byID          map[wamp.ID]*subscription // all subscriptions
+	recorded      map[*subscription]bool    // those that have a history
+	unheard       atomic.Int64              // subscriptions without a subscriber
+
+	archive  archive
+	retained retention
 }
 
 func newRealm(name string, node *Node) *realm {
@@ -88,27 +96,60 @@ func (r *realm) detach(o *offer) (isLast bool) {
 	return isLast
 }
 
-func (r *realm) addSubscriber(sub *subscription, s *session) {
+func (r *realm) newSubscription(uri string, m wamp.Match) *subscription {
+	sub := &subscription{id: r.node.nextSubscription(), uri: uri, match: m, created: time.Now()}
+	sub.list.Store(new([]slot))
+	return sub
+}
+
+// addSubscription makes a subscription known that has no subscriber yet.
+func (r *realm) addSubscription(sub *subscription) {
+	if r.byID == nil {
+		r.byID = make(map[wamp.ID]*subscription)
+	}
+	r.byID[sub.id] = sub
+	r.unheard.Add(1)
+	r.subscriptions.Put(sub.match, sub.uri, sub)
+}
+
+// removeSubscription is the reverse of addSubscription.
+func (r *realm) removeSubscription(sub *subscription) {
+	r.subscriptions.Delete(sub.match, sub.uri)
+	r.unheard.Add(-1)
+	delete(r.byID, sub.id)
+}
+
+// addSubscriber makes s a subscriber of sub, which is known or new.
+func (r *realm) addSubscriber(sub *subscription, s *session) *member {
 	if s.subscriptions == nil {
 		s.subscriptions = make(map[wamp.ID]*member)
 	}
-	isNew := sub.live == 0
-	s.subscriptions[sub.id] = sub.add(s)
-	if isNew {
-		r.subscriptions.Put(sub.match, sub.uri, sub)
+	isFirst := sub.live == 0
+	m := sub.add(s)
+	s.subscriptions[sub.id] = m
+	if isFirst {
+		if r.byID[sub.id] == nil {
+			r.addSubscription(sub)
+		}
+		r.unheard.Add(-1)
 	}
-	r.noteSubscribed(s, sub, isNew)
+	r.noteSubscribed(s, sub, isFirst)
+	return m
 }
 
-// removeSubscriber forgets a subscription with its last subscriber.
+// removeSubscriber forgets a subscription with its last subscriber, unless it has
+// a history.
 func (r *realm) removeSubscriber(m *member, s *session) {
 	sub := m.subscription
 	delete(s.subscriptions, sub.id)
-	isGone := !sub.remove(m)
-	if isGone {
-		r.subscriptions.Delete(sub.match, sub.uri)
+	isLast := !sub.remove(m)
+	if isLast {
+		r.unheard.Add(1)
+		if sub.history.Load() == nil {
+			r.removeSubscription(sub)
+		}
 	}
-	r.noteUnsubscribed(s, sub, isGone)
+	r.noteUnsubscribed(s, sub, isLast)
 }
 
 // removalStep is how much of a session that has ended goes under one hold of the

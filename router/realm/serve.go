@@ -140,6 +140,9 @@ func (s *session) handle(w *work, m wamp.Message) *farewell {
 		if bye := s.checkNext(m.Request, m); bye != nil {
 			return bye
 		}
+		if p := m.Options.Passthru; p != nil && p.Scheme != "" && !s.roles.Publisher.Has(wamp.FeaturePayloadPassthruMode) {
+			return violation("received PUBLISH with a ppt_scheme, but the publisher did not announce payload_passthru_mode")
+		}
 		s.publish(b, w, m)
 	case *wamp.Error:
 		if m.RequestType != wamp.TypeInvocation {

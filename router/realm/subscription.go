@@ -14,6 +14,7 @@ type subscription struct {
 	match    wamp.Match
 	created  time.Time
 	inFlight inFlight
+	history  atomic.Pointer[history] // nil: no event is kept
 
 	// list is read without a lock; the realm's mutex guards its changes. A reader
 	// does not look beyond the length that it has seen, so that one more is
@@ -33,6 +34,9 @@ type slot struct {
 type member struct {
 	subscription *subscription
 	place        int // in its list
+	// since is the sequence of the newest event that was retained when the session
+	// subscribed and asked for it: with that it has had all up to there.
+	since atomic.Uint64
 }
 
 // add makes s a subscriber.

@@ -21,6 +21,7 @@ type work struct {
 	interrupt  wamp.Interrupt
 	published  wamp.Published
 	event      wamp.Event
+	trusted    wamp.Event // event for those who learn trust levels
 
 	publication publication
 	deliver     func(*subscription) bool // publication.deliver, made once
@@ -47,7 +48,7 @@ func (p *workPool) put(w *work) {
 	w.result = wamp.Result{}
 	w.failure = wamp.Error{}
 	w.invocation = wamp.Invocation{}
-	w.event = wamp.Event{}
+	w.event, w.trusted = wamp.Event{}, wamp.Event{}
 	w.publication.reset()
 	if cap(w.buffer) > maxKeptBuffer {
 		w.buffer = nil
