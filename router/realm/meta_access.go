@@ -50,7 +50,7 @@ func (reg *registration) sessions() []*session {
 func (r *realm) subscriptionByID(id wamp.ID) *subscription {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.byID[id]
+	return r.subscriptionsByID[id]
 }
 
 // sessions are the subscribers.

@@ -21,12 +21,12 @@ type realm struct {
 
 	// mu serializes changes of the indexes, and guards the sessions' own maps of
 	// registrations and subscriptions. Routing does not take it.
-	mu            sync.Mutex
-	registrations match.Index[*registration]
-	subscriptions match.Index[*subscription]
-	byID          map[wamp.ID]*subscription // all subscriptions
-	recorded      map[*subscription]bool    // those that have a history
-	unheard       atomic.Int64              // subscriptions without a subscriber
+	mu                sync.Mutex
+	registrations     match.Index[*registration]
+	subscriptions     match.Index[*subscription]
+	subscriptionsByID map[wamp.ID]*subscription // all subscriptions
+	recorded          map[*subscription]bool    // those that have a history
+	unheard           atomic.Int64              // subscriptions without a subscriber
 
 	archive  archive
 	retained retention
@@ -104,10 +104,10 @@ func (r *realm) newSubscription(uri string, m wamp.Match) *subscription {
 
 // addSubscription makes a subscription known that has no subscriber yet.
 func (r *realm) addSubscription(sub *subscription) {
-	if r.byID == nil {
-		r.byID = make(map[wamp.ID]*subscription)
+	if r.subscriptionsByID == nil {
+		r.subscriptionsByID = make(map[wamp.ID]*subscription)
 	}
-	r.byID[sub.id] = sub
+	r.subscriptionsByID[sub.id] = sub
 	r.unheard.Add(1)
 	r.subscriptions.Put(sub.match, sub.uri, sub)
 }
@@ -116,7 +116,7 @@ func (r *realm) addSubscription(sub *subscription) {
 func (r *realm) removeSubscription(sub *subscription) {
 	r.subscriptions.Delete(sub.match, sub.uri)
 	r.unheard.Add(-1)
-	delete(r.byID, sub.id)
+	delete(r.subscriptionsByID, sub.id)
 }
 
 // addSubscriber makes s a subscriber of sub, which is known or new.
@@ -128,7 +128,7 @@ func (r *realm) addSubscriber(sub *subscription, s *session) *member {
 	m := sub.add(s)
 	s.subscriptions[sub.id] = m
 	if isFirst {
-		if r.byID[sub.id] == nil {
+		if r.subscriptionsByID[sub.id] == nil {
 			r.addSubscription(sub)
 		}
 		r.unheard.Add(-1)
