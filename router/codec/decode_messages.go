@@ -418,33 +418,46 @@ func (d *Decoder) roles() (roles wamp.Roles) {
 			c.skip(3)
 			continue
 		}
-		*role = wamp.RoleFeatures{Present: true, Features: d.features()}
+		*role = d.role()
 	}
 	return roles
+}
+
+// role reads what is announced for one role.
+func (d *Decoder) role() wamp.RoleFeatures {
+	c := &d.c
+	role := wamp.RoleFeatures{Present: true}
+	s, ok := c.openSeq(KindDict, "roles[]")
+	for ok && c.more(&s) {
+		key := string(c.key(&s))
+		switch {
+		case c.peek() == KindNull:
+			c.skip(4)
+		case key == "features":
+			role.Features = d.features()
+		case key == "reflection":
+			role.Reflection = c.boolean("roles[].reflection")
+		default:
+			c.skip(4)
+		}
+	}
+	return role
 }
 
 // features reads the features of one role.
 func (d *Decoder) features() (features wamp.Features) {
 	c := &d.c
-	role, ok := c.openSeq(KindDict, "roles[]")
-	for ok && c.more(&role) {
-		if string(c.key(&role)) != "features" || c.peek() == KindNull {
-			c.skip(4)
+	s, ok := c.openSeq(KindDict, "roles[].features")
+	for ok && c.more(&s) {
+		bit := wamp.ParseFeature(string(c.key(&s)))
+		if bit == 0 || c.peek() == KindNull {
+			c.skip(5)
 			continue
 		}
-		features = 0
-		s, ok := c.openSeq(KindDict, "roles[].features")
-		for ok && c.more(&s) {
-			bit := wamp.ParseFeature(string(c.key(&s)))
-			if bit == 0 || c.peek() == KindNull {
-				c.skip(5)
-				continue
-			}
-			if c.boolean("roles[].features[]") {
-				features |= bit
-			} else {
-				features &^= bit
-			}
+		if c.boolean("roles[].features[]") {
+			features |= bit
+		} else {
+			features &^= bit
 		}
 	}
 	return features

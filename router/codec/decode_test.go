@@ -50,7 +50,7 @@ var messages = []struct {
 	want func(payload wamp.Payload, v wamp.Value) wamp.Message
 }{
 	{"HELLO", list{1, "realm1", dict{
-		"roles":       dict{"caller": dict{"features": dict{"caller_identification": true, "call_timeout": false, "unknown": true}}, "callee": dict{}, "stranger": dict{}},
+		"roles":       dict{"caller": dict{"features": dict{"caller_identification": true, "call_timeout": false, "unknown": true}, "other": dict{}}, "callee": dict{"features": nil, "reflection": nil}, "stranger": dict{}},
 		"authmethods": list{"ticket", "anonymous"}, "authid": "joe", "authrole": "frontend", "agent": "test", "authextra": dict{"k": "v"}, "other": list{1, dict{"x": nil}},
 	}}, func(_ wamp.Payload, v wamp.Value) wamp.Message {
 		return &wamp.Hello{
@@ -64,12 +64,12 @@ var messages = []struct {
 		return &wamp.Hello{Realm: "r", HasAuthmethods: true}
 	}},
 	{"WELCOME", list{2, uint64(1) << 53, dict{
-		"roles": dict{"broker": dict{"features": dict{"pattern_based_subscription": true}}, "dealer": dict{}},
+		"roles": dict{"broker": dict{"features": dict{"pattern_based_subscription": true}, "reflection": true}, "dealer": dict{"reflection": true}},
 		"realm": "r", "authid": "joe", "authrole": "frontend", "authmethod": "ticket", "authprovider": "dynamic", "agent": "usher", "authextra": dict{"k": "v"},
 	}}, func(_ wamp.Payload, v wamp.Value) wamp.Message {
 		return &wamp.Welcome{
 			Session: wamp.MaxID, Realm: "r", Authid: "joe", Authrole: "frontend", Authmethod: "ticket", Authprovider: "dynamic", Agent: "usher", Authextra: v,
-			Roles: wamp.Roles{Broker: wamp.RoleFeatures{Present: true, Features: wamp.FeaturePatternBasedSubscription}, Dealer: wamp.RoleFeatures{Present: true}},
+			Roles: wamp.Roles{Broker: wamp.RoleFeatures{Present: true, Reflection: true, Features: wamp.FeaturePatternBasedSubscription}, Dealer: wamp.RoleFeatures{Present: true, Reflection: true}},
 		}
 	}},
 	{"ABORT", list{3, dict{"message": "no"}, "wamp.error.no_such_realm"}, func(wamp.Payload, wamp.Value) wamp.Message {

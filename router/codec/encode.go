@@ -369,17 +369,20 @@ func (e *encoder) role(name string, r *wamp.RoleFeatures) {
 		return
 	}
 	e.key(name)
-	if r.Features == 0 {
+	if r.Features == 0 && !r.Reflection {
 		e.empty()
 		return
 	}
-	e.dict(1)
-	e.key("features")
-	e.dict(bits.OnesCount32(uint32(r.Features)))
-	for rest := r.Features; rest != 0; rest &= rest - 1 {
-		e.key((rest & -rest).Name())
-		e.bool(true)
+	e.dict(count(r.Features != 0, r.Reflection))
+	if r.Features != 0 {
+		e.key("features")
+		e.dict(bits.OnesCount32(uint32(r.Features)))
+		for rest := r.Features; rest != 0; rest &= rest - 1 {
+			e.key((rest & -rest).Name())
+			e.bool(true)
+		}
+		e.close()
 	}
-	e.close()
+	e.truth("reflection", r.Reflection)
 	e.close()
 }

@@ -193,12 +193,12 @@ func (h *handshake) welcome(hello *wamp.Hello, a *auth.Accepted) *session {
 // announced are the features that work, and no others.
 func announced() wamp.Roles {
 	return wamp.Roles{
-		Broker: wamp.RoleFeatures{Present: true, Features: wamp.FeaturePublisherIdentification |
+		Broker: wamp.RoleFeatures{Present: true, Reflection: true, Features: wamp.FeaturePublisherIdentification |
 			wamp.FeaturePublisherExclusion | wamp.FeaturePatternBasedSubscription |
 			wamp.FeatureSubscriberBlackwhiteListing | wamp.FeaturePublicationTrustlevels |
 			wamp.FeatureEventRetention | wamp.FeaturePayloadPassthruMode |
 			wamp.FeatureSessionMetaAPI | wamp.FeatureSubscriptionMetaAPI | wamp.FeatureSubscriptionRevocation},
-		Dealer: wamp.RoleFeatures{Present: true, Features: wamp.FeatureCallerIdentification |
+		Dealer: wamp.RoleFeatures{Present: true, Reflection: true, Features: wamp.FeatureCallerIdentification |
 			wamp.FeatureCallCanceling | wamp.FeatureCallTimeout | wamp.FeatureCallTrustlevels |
 			wamp.FeaturePatternBasedRegistration | wamp.FeatureSharedRegistration |
 			wamp.FeatureRegistrationRevocation | wamp.FeatureCallReroute |

@@ -71,7 +71,7 @@ func metaProcedureNamed(uri string) metaProcedure {
 	case "wamp.subscription.remove_subscriber":
 		return metaRemoveSubscriber
 	}
-	return nil
+	return reflectionProcedure(uri)
 }
 
 // callMeta answers a call of one of the router's own procedures.

@@ -19,6 +19,8 @@ type realm struct {
 	byID    registrationsByID
 	meta    metaEvents
 
+	reflection reflection
+
 	// mu serializes changes of the indexes, and guards the sessions' own maps of
 	// registrations and subscriptions. Routing does not take it.
 	mu                sync.Mutex

@@ -106,6 +106,7 @@ func (s *session) end(b *transport.Batch, why string) bool {
 	}
 	s.rules.Store(s.node.noRules)
 	s.removeAll(b)
+	s.realm.reflection.forget(s)
 	s.noteLeft()
 	s.realm.flushMeta(b)
 	w := s.node.works.get()

@@ -104,8 +104,9 @@ func (r RoleFeatures) Has(f Features) bool { return r.Present && r.Features&f ==
 // RoleFeatures is a role as announced in HELLO or WELCOME. The zero value means
 // that the peer does not have the role.
 type RoleFeatures struct {
-	Present  bool
-	Features Features
+	Present    bool
+	Reflection bool // beside the features (specification: "Interface Reflection")
+	Features   Features
 }
 
 // Roles are the roles of one peer: the first four in HELLO, the last two in WELCOME.
