@@ -28,6 +28,10 @@ transports:
         type: longpoll
         auth: {ticket: {type: static, principals: {joe: {ticket: "secret!!!", role: anybody}}}}
         options: {request_timeout: 2s, session_timeout: 5s}
+      pages:
+        type: longpoll
+        auth: {ticket: {type: static, principals: {joe: {ticket: "secret!!!", role: anybody}}}}
+        options: {allowed_origins: ["http://127.0.0.1:*"]}
 `
 
 func autobahnLongPoll() foreignClient {
@@ -84,4 +88,40 @@ func TestAutobahnOverLongPoll(t *testing.T) {
 				strings.Join(lines, "\n     "), strings.Join(test.lines, "\n     "))
 		}
 	}
+}
+
+// TestLongPollOfAPageOfAnotherOrigin runs Autobahn|JS in headless Chromium, whose
+// requests travel on several connections and ask for leave before they cross
+// origins.
+func TestLongPollOfAPageOfAnotherOrigin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the browser is not run with -short")
+	}
+	dir := need(t, nodeBrowser())
+	env := []string{"TMPDIR=" + browserDir(t, dir), "TICKET=secret!!!"}
+	if path := systemChromium(); path != "" {
+		env = append(env, "CHROMIUM="+path)
+	}
+	usher := startUsher(t, usherOptions{config: pollConfig})
+	script := nodeScript(t, "longpoll_page.mjs", dir)
+	for _, test := range []struct {
+		path   string
+		lines  []string
+		status int
+	}{
+		{"pages", []string{
+			`["join",["joe","anybody","longpoll"]]`,
+			`["20 publications and calls at a time",40]`,
+			`["events in order",true]`,
+			`["leave",["closed","wamp.close.normal"]]`,
+		}, 0},
+		{"lp", []string{`["leave",["unreachable",null]]`}, 1},
+	} {
+		lines, status := runClient(t, env, "node", script, usher.page+test.path, "joe")
+		if !slices.Equal(lines, test.lines) || status != test.status {
+			t.Errorf("%s: exit status %d, want %d\n got %s\nwant %s", test.path, status, test.status,
+				strings.Join(lines, "\n     "), strings.Join(test.lines, "\n     "))
+		}
+	}
+	usher.log.waitFor(t, usher.exited, `page of another origin refused.*"origin":"http://127\.0\.0\.1:\d+".*"key":"allowed_origins"`)
 }
