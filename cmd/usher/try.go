@@ -111,7 +111,7 @@ func decide(ctx context.Context, node *realm.Node, policy *realm.Policy, ticket 
 	}
 	t.Asked = "configuration"
 	dialogue, _ := auth.Begin(&auth.Methods{Ticket: ticket}, policy, r, []string{auth.MethodTicket})
-	outcome := dialogue.Answer(&wamp.Authenticate{Signature: r.Ticket})
+	outcome := dialogue.Answer(&auth.Answer{Signature: r.Ticket})
 	switch {
 	case outcome.Accept != nil:
 		return &outcome.Accept.Principal, nil

@@ -1,7 +1,7 @@
 package auth
 
 import (
-	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -22,6 +22,9 @@ type Accepted struct {
 	Principal // complete: no field is left to what was asked for
 	Method    string
 	Provider  string // WELCOME.Details.authprovider: who decided
+	// Proof is the router's own, for WELCOME.Details.authextra under the names that
+	// clients know; nil: none.
+	Proof map[string]string
 }
 
 // The providers of WELCOME.
@@ -30,15 +33,23 @@ const (
 	providerDynamic = "dynamic"
 )
 
-// Dialogue is one client's way from HELLO to WELCOME or ABORT. It does no I/O
-// and knows no time: its owner sends what it says, and ends it at its deadlines.
-// It must be used by one goroutine at a time.
+// Answer is a client's AUTHENTICATE.
+type Answer struct {
+	Signature string // or a ticket; secret: must not be logged
+	Extra     Extra
+}
+
+// Dialogue is one client's way from HELLO to WELCOME or ABORT. It does no I/O:
+// its owner sends what it says, and ends it at its deadlines. It must be used by
+// one goroutine at a time.
 type Dialogue struct {
 	// Request is what an authenticator is asked about.
 	Request *Request
 
 	methods *Methods
 	realms  Realms
+	method  method
+	dynamic *Dynamic // that is asked, or was
 	state   state
 }
 
@@ -62,14 +73,10 @@ func Begin(m *Methods, realms Realms, r *Request, offered []string) (*Dialogue, 
 	if r.Realm != "" && !realms.HasRealm(r.Realm) {
 		return d, Outcome{Refuse: noSuchRealm(r.Realm)}
 	}
-	for _, method := range offered {
-		switch {
-		case method == MethodTicket && m.Ticket != nil:
-			r.Authmethod = method
-			return d, d.beginTicket()
-		case method == MethodAnonymous && m.Anonymous != nil:
-			r.Authmethod = method
-			return d, d.beginAnonymous()
+	for _, name := range offered {
+		if d.method = m.method(name); d.method != nil {
+			r.Authmethod = name
+			return d, d.method.begin(d)
 		}
 	}
 	return d, Outcome{Refuse: &Refusal{
@@ -104,74 +111,104 @@ func listed(words []string) string {
 	return list.String()
 }
 
-func (d *Dialogue) beginAnonymous() Outcome {
-	if d.Request.Realm == "" {
-		return Outcome{Refuse: noRealm()}
+// needs refuses clients that left out what a method needs. dynamic is who may
+// assign a realm.
+func (d *Dialogue) needs(authid bool, dynamic *Dynamic) *Refusal {
+	if authid && d.Request.Authid == "" {
+		return &Refusal{
+			URI:     wamp.ErrAuthenticationDenied,
+			Message: fmt.Sprintf("authentication method %q needs an authid in HELLO.Details", d.Request.Authmethod),
+		}
 	}
-	// Whatever the client calls itself, nobody has vouched for it.
-	d.Request.Authid = rand.Text()
-	return d.accept(&Principal{Role: d.methods.Anonymous.Role}, nil)
+	if d.Request.Realm == "" && !dynamic.assigns() {
+		return noRealm()
+	}
+	return nil
 }
 
-func (d *Dialogue) beginTicket() Outcome {
-	t := d.methods.Ticket
-	if d.Request.Authid == "" {
-		return Outcome{Refuse: &Refusal{
-			URI:     wamp.ErrAuthenticationDenied,
-			Message: `authentication method "ticket" needs an authid in HELLO.Details`,
-		}}
-	}
-	if d.Request.Realm == "" && (t.Authenticator == nil || t.Authenticator.Realm == "") {
-		return Outcome{Refuse: noRealm()}
-	}
+// challenge sends the client c.
+func (d *Dialogue) challenge(extra []byte) Outcome {
 	d.state = waitsForAnswer
-	return Outcome{Challenge: &wamp.Challenge{Method: MethodTicket}}
+	c := &wamp.Challenge{Method: d.Request.Authmethod}
+	if extra != nil {
+		c.Extra = wamp.Value{Format: wamp.JSON, Bytes: extra}
+	}
+	return Outcome{Challenge: c}
+}
+
+// ask puts the request to an authenticator.
+func (d *Dialogue) ask(dynamic *Dynamic) Outcome {
+	d.state, d.dynamic = waitsForDecision, dynamic
+	return Outcome{Ask: dynamic}
 }
 
 // Answer goes on with the client's reply to the challenge.
-func (d *Dialogue) Answer(a *wamp.Authenticate) Outcome {
+func (d *Dialogue) Answer(a *Answer) Outcome {
 	if d.state != waitsForAnswer {
-		return d.fail(fmt.Errorf("an AUTHENTICATE that nothing asked for"))
+		return d.fail(errors.New("an AUTHENTICATE that nothing asked for"))
 	}
 	d.state = waitsForNothing
-	t := d.methods.Ticket
-	if t.Authenticator != nil {
-		d.Request.Ticket = a.Signature
-		d.state = waitsForDecision
-		return Outcome{Ask: t.Authenticator}
-	}
-	role, ok := t.check(d.Request.Authid, a.Signature)
-	if !ok {
-		return Outcome{Refuse: &Refusal{
-			URI:     wamp.ErrAuthenticationDenied,
-			Message: "the authid or the ticket is wrong",
-		}}
-	}
-	return d.accept(&Principal{Role: role}, nil)
+	return d.method.answered(d, a)
 }
 
-// Decide ends the dialogue with the authenticator's reply, whichever way it was
-// asked: a principal, a *Refusal, or any other error as a failure.
+// Decide goes on with the authenticator's reply, whichever way it was asked: a
+// principal, a *Refusal, or any other error as a failure.
 func (d *Dialogue) Decide(p *Principal, err error) Outcome {
 	if d.state != waitsForDecision {
-		return d.fail(fmt.Errorf("a decision that nothing asked for"))
+		return d.fail(errors.New("a decision that nothing asked for"))
 	}
 	d.state = waitsForNothing
-	checked, err := Decide(d.realms, d.methods.Ticket.Authenticator, d.Request, p, err)
-	return d.settle(checked, err, providerDynamic)
-}
-
-// accept admits p, a principal of the configuration.
-func (d *Dialogue) accept(p *Principal, dynamic *Dynamic) Outcome {
-	checked, err := check(d.realms, dynamic, d.Request, p)
-	return d.settle(checked, err, providerStatic)
-}
-
-func (d *Dialogue) settle(p *Principal, err error, provider string) Outcome {
+	checked, err := Decide(d.realms, d.dynamic, d.Request, p, err)
 	if err != nil {
 		return d.fail(err)
 	}
-	return Outcome{Accept: &Accepted{Principal: *p, Method: d.Request.Authmethod, Provider: provider}}
+	return d.method.decided(d, checked)
+}
+
+// admit lets the client in as p, a principal of the configuration.
+func (d *Dialogue) admit(p *Principal) Outcome {
+	checked, err := check(d.realms, nil, d.Request, p)
+	if err != nil {
+		return d.fail(err)
+	}
+	return d.accept(checked)
+}
+
+// user is what the configuration's u comes to, once its proof is there: only then
+// may the client learn why it does not help. Where both are nil, u is not for the
+// realm that was asked for.
+func (d *Dialogue) user(u *User) (*Principal, error) {
+	if u.Realm != "" && d.Request.Realm != "" && u.Realm != d.Request.Realm {
+		return nil, nil
+	}
+	return check(d.realms, nil, d.Request, &Principal{Role: u.Role, Realm: u.Realm, Credentials: u.Credentials})
+}
+
+// prove lets a client in whose proof is right, as what user or an authenticator
+// said it is.
+func (d *Dialogue) prove(p *Principal, err error) Outcome {
+	switch {
+	case err != nil:
+		return d.fail(err)
+	case p == nil:
+		return denied()
+	}
+	return d.accept(p)
+}
+
+// accept lets the client in as p, which is checked.
+func (d *Dialogue) accept(p *Principal) Outcome {
+	accepted := &Accepted{Principal: *p, Method: d.Request.Authmethod, Provider: d.provider()}
+	accepted.Credentials = Credentials{} // they have served
+	return Outcome{Accept: accepted}
+}
+
+// provider is who decides.
+func (d *Dialogue) provider() string {
+	if d.dynamic != nil {
+		return providerDynamic
+	}
+	return providerStatic
 }
 
 func (d *Dialogue) fail(err error) Outcome {
@@ -180,4 +217,18 @@ func (d *Dialogue) fail(err error) Outcome {
 		return Outcome{Refuse: refusal}
 	}
 	return Outcome{Fail: err}
+}
+
+// denied is the answer to a proof that is wrong, and to an authid that does not
+// exist: nobody learns which.
+func denied() Outcome {
+	return Outcome{Refuse: &Refusal{
+		URI:     wamp.ErrAuthenticationDenied,
+		Message: "the authid is unknown, or its proof is wrong",
+	}}
+}
+
+// unasked answers a step that a method does not have.
+func (d *Dialogue) unasked(step string) Outcome {
+	return d.fail(fmt.Errorf("authentication method %q has no %s", d.Request.Authmethod, step))
 }

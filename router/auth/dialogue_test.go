@@ -114,10 +114,10 @@ func TestStaticTicket(t *testing.T) {
 		if o.Challenge == nil {
 			t.Fatalf("%s: no challenge: %s", test.authid, outcome(o))
 		}
-		if got := outcome(d.Answer(&wamp.Authenticate{Signature: test.ticket})); got != test.want {
+		if got := outcome(d.Answer(&Answer{Signature: test.ticket})); got != test.want {
 			t.Errorf("%s with %q: got %q, want %q", test.authid, test.ticket, got, test.want)
 		}
-		if got := outcome(d.Answer(&wamp.Authenticate{Signature: "secret!!!"})); got != "fail" {
+		if got := outcome(d.Answer(&Answer{Signature: "secret!!!"})); got != "fail" {
 			t.Errorf("%s: a second AUTHENTICATE came to %q, want %q", test.authid, got, "fail")
 		}
 	}
@@ -129,7 +129,7 @@ func TestNobodyKnowsWhichWasWrong(t *testing.T) {
 	var messages []string
 	for _, authid := range []string{"joe", "nobody"} {
 		d, _ := Begin(m, testRealms, &Request{Realm: "realm1", Authid: authid}, []string{"ticket"})
-		messages = append(messages, d.Answer(&wamp.Authenticate{Signature: "wrong"}).Refuse.Message)
+		messages = append(messages, d.Answer(&Answer{Signature: "wrong"}).Refuse.Message)
 	}
 	if messages[0] != messages[1] {
 		t.Errorf("messages differ: %q and %q", messages[0], messages[1])
@@ -169,7 +169,7 @@ func TestDecide(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m := &Methods{Ticket: &Ticket{Authenticator: test.dynamic}}
 			d, _ := Begin(m, testRealms, &Request{Realm: "realm1", Authid: "joe"}, []string{"ticket"})
-			asked := d.Answer(&wamp.Authenticate{Signature: "secret!!!"})
+			asked := d.Answer(&Answer{Signature: "secret!!!"})
 			if asked.Ask != test.dynamic {
 				t.Fatalf("came to %q, want the authenticator to be asked", outcome(asked))
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"usher/router/wamp"
@@ -71,6 +72,9 @@ func check(realms Realms, dynamic *Dynamic, r *Request, p *Principal) (*Principa
 	}
 	if refusal := checkAuthid(checked.Authid); refusal != nil {
 		return nil, fmt.Errorf("authenticator returned an authid that cannot be used: %s", refusal.Message)
+	}
+	if !checked.ExpiresAt.IsZero() && !checked.ExpiresAt.After(time.Now()) {
+		return nil, errors.New("authenticator returned a principal whose expires_at has passed")
 	}
 	if !isDict(checked.Extra) {
 		return nil, errors.New("authenticator returned an extra that is no dict")

@@ -2,10 +2,13 @@ package auth
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"usher/router/wamp"
 )
@@ -205,10 +208,119 @@ func (p *Principal) set(key string, value json.RawMessage) (err error) {
 		default:
 			err = fmt.Errorf("authenticator returned a principal whose extra is %s, not a dict", kindName(value))
 		}
+	case "expires_at":
+		if !isNull {
+			p.ExpiresAt, err = remoteTime(key, value)
+		}
 	default:
-		err = fmt.Errorf("authenticator returned a principal with the field %q, which is not known here", key)
+		switch {
+		case !isCredential(key):
+			err = fmt.Errorf("authenticator returned a principal with the field %q, which is not known here", key)
+		case !isNull:
+			err = p.Credentials.set(key, value)
+		}
 	}
 	return err
+}
+
+// isCredential reports whether a principal may have the field.
+func isCredential(key string) bool {
+	switch key {
+	case "secret", "salt", "iterations", "keylen", "kdf", "memory", "stored_key", "stored-key", "server_key", "server-key", "pubkey", "authorized_keys":
+		return true
+	}
+	return false
+}
+
+// set fills in one credential, in usher's spelling or Crossbar.io's.
+func (c *Credentials) set(key string, value json.RawMessage) (err error) {
+	switch key {
+	case "secret":
+		c.Secret, err = text(key, value)
+	case "salt":
+		c.Salt, err = text(key, value)
+	case "iterations":
+		c.Iterations, err = number(key, value)
+	case "keylen":
+		c.Keylen, err = number(key, value)
+	case "kdf":
+		c.KDF, err = text(key, value)
+	case "memory":
+		c.Memory, err = number(key, value)
+	case "stored_key", "stored-key":
+		c.StoredKey, err = remoteKey(key, value)
+	case "server_key", "server-key":
+		c.ServerKey, err = remoteKey(key, value)
+	case "pubkey":
+		var pubkey string
+		if pubkey, err = text(key, value); err == nil {
+			c.AuthorizedKeys = append(c.AuthorizedKeys, pubkey)
+		}
+	case "authorized_keys":
+		var keys []json.RawMessage
+		if kind(value) != '[' || json.Unmarshal(value, &keys) != nil {
+			return fmt.Errorf("authenticator returned a principal whose %s is %s, not a list", key, kindName(value))
+		}
+		if c.AuthorizedKeys == nil {
+			c.AuthorizedKeys = []string{} // an empty list admits nobody
+		}
+		for _, k := range keys {
+			s, err := text(key, k)
+			if err != nil {
+				return err
+			}
+			c.AuthorizedKeys = append(c.AuthorizedKeys, s)
+		}
+	}
+	return err
+}
+
+func number(key string, value json.RawMessage) (int, error) {
+	var n float64
+	if json.Unmarshal(value, &n) != nil || n < 0 || n > 1<<31 || n != float64(int(n)) {
+		return 0, fmt.Errorf("authenticator returned a principal whose %s is no count", key)
+	}
+	return int(n), nil
+}
+
+// remoteKey reads a key in base64, or in hexadecimal digits as Crossbar.io has it.
+func remoteKey(key string, value json.RawMessage) ([]byte, error) {
+	s, err := text(key, value)
+	if err != nil {
+		return nil, err
+	}
+	b, err := ParseKey(s)
+	if err != nil {
+		return nil, fmt.Errorf("authenticator returned a principal whose %s cannot be used: %w", key, err)
+	}
+	return b, nil
+}
+
+// ParseKey reads a key of 32 bytes, in hexadecimal digits or base64.
+func ParseKey(s string) ([]byte, error) {
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		b, err = base64.StdEncoding.DecodeString(s)
+	}
+	if err != nil || len(b) != 32 {
+		return nil, errors.New("a key must be 32 bytes in hexadecimal digits or base64")
+	}
+	return b, nil
+}
+
+// remoteTime reads a time in seconds since 1970, or as RFC 3339 writes it.
+func remoteTime(key string, value json.RawMessage) (time.Time, error) {
+	var seconds float64
+	var s string
+	switch {
+	case kind(value) == '"' && json.Unmarshal(value, &s) == nil:
+		if t, err := time.Parse(time.RFC3339, s); err == nil {
+			return t, nil
+		}
+	case json.Unmarshal(value, &seconds) == nil && seconds > 0 && seconds < 1<<40:
+		return time.UnixMilli(int64(seconds * 1000)), nil
+	}
+	return time.Time{}, fmt.Errorf("authenticator returned a principal whose %s is no time: seconds since 1970, or as RFC 3339 writes it", key)
 }
 
 // text reads a JSON string. One that begins with NUL is binary data by WAMP's

@@ -1,11 +1,13 @@
 package auth
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"usher/router/wamp"
 )
@@ -38,7 +40,22 @@ func TestRemotePrincipal(t *testing.T) {
 		{"an unknown field", `[{"role":"frontend","rolle":"x"}]`, ``, nil},
 		{"a field in capitals", `[{"ROLE":"frontend"}]`, ``, nil},
 		{"a field twice", `[{"role":"frontend","role":"backend"}]`, ``, nil},
-		{"an expiry, which nothing would enforce", `[{"role":"frontend","expires_at":1}]`, ``, nil},
+		{"an expiry", `[{"role":"frontend","expires_at":1.5}]`, ``, &Principal{Role: "frontend", ExpiresAt: time.UnixMilli(1500)}},
+		{"an expiry in words", `[{"role":"frontend","expires_at":"1970-01-01T00:00:02Z"}]`, ``, &Principal{Role: "frontend", ExpiresAt: time.Unix(2, 0).UTC()}},
+		{"an expiry that is no time", `[{"role":"frontend","expires_at":"soon"}]`, ``, nil},
+		{"credentials of WAMP-CRA", `[{"role":"frontend","secret":"s","salt":"x","iterations":100,"keylen":16.0}]`, ``,
+			&Principal{Role: "frontend", Credentials: Credentials{Secret: "s", Salt: "x", Iterations: 100, Keylen: 16}}},
+		{"credentials of SCRAM as Crossbar.io spells them", `[{"role":"frontend","kdf":"pbkdf2","salt":"x","iterations":4096,"memory":null,"stored-key":"` + strings.Repeat("01", 32) + `","server-key":"` + strings.Repeat("AA", 21) + `AA="}]`, ``, nil},
+		{"credentials of SCRAM", `[{"role":"frontend","kdf":"argon2id-13","salt":"x","iterations":3,"memory":512,"stored-key":"` + strings.Repeat("01", 32) + `","server_key":"` + strings.Repeat("A", 43) + `="}]`, ``,
+			&Principal{Role: "frontend", Credentials: Credentials{KDF: "argon2id-13", Salt: "x", Iterations: 3, Memory: 512, StoredKey: bytes.Repeat([]byte{1}, 32), ServerKey: make([]byte, 32)}}},
+		{"a key", `[{"role":"frontend","pubkey":"ab"}]`, ``, &Principal{Role: "frontend", Credentials: Credentials{AuthorizedKeys: []string{"ab"}}}},
+		{"keys", `[{"role":"frontend","authorized_keys":["ab","cd"]}]`, ``, &Principal{Role: "frontend", Credentials: Credentials{AuthorizedKeys: []string{"ab", "cd"}}}},
+		{"an empty list of keys", `[{"role":"frontend","authorized_keys":[]}]`, ``, &Principal{Role: "frontend", Credentials: Credentials{AuthorizedKeys: []string{}}}},
+		{"a secret that is no text", `[{"role":"frontend","secret":1}]`, ``, nil},
+		{"iterations that are no count", `[{"role":"frontend","iterations":1.5}]`, ``, nil},
+		{"iterations below 0", `[{"role":"frontend","iterations":-1}]`, ``, nil},
+		{"null for a credential", `[{"role":"frontend","secret":null}]`, ``, &Principal{Role: "frontend"}},
+		{"null for a field that is not known", `[{"role":"frontend","admin":null}]`, ``, nil},
 		{"no list", `{"role":"frontend"}`, ``, nil},
 		{"no JSON", `["frontend"`, ``, nil},
 	} {

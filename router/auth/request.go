@@ -2,14 +2,24 @@ package auth
 
 import (
 	"context"
+	"crypto/tls"
+	"time"
 
 	"usher/router/wamp"
 )
 
-// The authentication methods as they are spelled in HELLO and WELCOME.
+// The authentication methods as they are spelled in HELLO and WELCOME. SCRAM has
+// two names: the specification's, and the one of Crossbar.io's clients, who also
+// compute a little differently (see scram.go).
 const (
-	MethodTicket    = "ticket"
-	MethodAnonymous = "anonymous"
+	MethodAnonymous     = "anonymous"
+	MethodTicket        = "ticket"
+	MethodWAMPCRA       = "wampcra"
+	MethodSCRAM         = "wamp-scram"
+	MethodCrossbarSCRAM = "scram"
+	MethodCryptosign    = "cryptosign"
+	MethodCookie        = "cookie"
+	MethodTLS           = "tls"
 )
 
 // Request is everything known about a client that wants to join. Absent strings
@@ -20,9 +30,22 @@ type Request struct {
 	Authrole   string // role asked for
 	Authmethod string
 	Authextra  wamp.Value // HELLO.Details.authextra
+	Extra      Extra      // what of Authextra the methods know
 	Ticket     string     // secret: must not be logged
+	Pubkey     string     // that the client says is its own: 64 hexadecimal digits in lower case
 	Session    wamp.ID    // the id that the session will have
 	Transport  *Transport
+}
+
+// Extra is what HELLO.Details.authextra and AUTHENTICATE.Extra may say to one of
+// the methods. Absent strings are empty.
+type Extra struct {
+	Pubkey         string // cryptosign
+	Nonce          string // SCRAM
+	ChannelBinding string // its type; cryptosign and SCRAM
+	CbindData      string // SCRAM, in AUTHENTICATE
+	Challenge      string // cryptosign: what the router is to sign
+	Trustroot      string // cryptosign
 }
 
 // Transport describes the connection that a Request came over. It is immutable.
@@ -32,10 +55,11 @@ type Transport struct {
 	Peer            string            // "tcp4:127.0.0.1:17185", "tcp6:[::1]:17185", "unix:…"; behind a trusted proxy the client's
 	HeadersReceived map[string]string // lower-case names; several lines joined by ", "
 	HeadersSent     map[string]string
-	Cbtid           string // tracking cookie
-	Secure          bool   // TLS, or a trusted proxy says so
-	Path            string // of the upgrade request
-	Query           string // raw query of the upgrade request; secret: must not be logged
+	Cbtid           string               // tracking cookie
+	Secure          bool                 // TLS, or a trusted proxy says so
+	TLS             *tls.ConnectionState // of the connection itself; nil: plain, or unknown
+	Path            string               // of the upgrade request
+	Query           string               // raw query of the upgrade request; secret: must not be logged
 }
 
 // Principal is who a client turned out to be. The zero Principal is nobody.
@@ -44,6 +68,37 @@ type Principal struct {
 	Authid string     // empty: as asked for
 	Realm  string     // empty: as asked for
 	Extra  wamp.Value // becomes WELCOME.Details.authextra; a dict or absent
+	// ExpiresAt is when the session ends; zero: never for this reason.
+	ExpiresAt time.Time
+	// Credentials are what a client's proof is checked against. An authenticator
+	// gives those of the method that it is asked for.
+	Credentials Credentials
+}
+
+// Credentials are secrets and keys of one principal. All are absent in the zero
+// value. They must not be logged.
+type Credentials struct {
+	// WAMP-CRA: the shared secret, or with a Salt the key that PBKDF2 derives from
+	// the password, in base64.
+	Secret string
+	// WAMP-CRA (any text) and SCRAM (base64).
+	Salt       string
+	Iterations int
+	Keylen     int // WAMP-CRA, of the derived key in bytes
+
+	// SCRAM: "pbkdf2" or "argon2id13"; memory in KiB; keys of 32 bytes each.
+	KDF                  string
+	Memory               int
+	StoredKey, ServerKey []byte
+
+	// Cryptosign: hexadecimal digits.
+	AuthorizedKeys []string
+}
+
+// IsZero reports whether there are none.
+func (c *Credentials) IsZero() bool {
+	return c.Secret == "" && c.Salt == "" && c.Iterations == 0 && c.Keylen == 0 && c.KDF == "" && c.Memory == 0 &&
+		c.StoredKey == nil && c.ServerKey == nil && c.AuthorizedKeys == nil
 }
 
 // Authenticator decides a login. The router calls it directly where the callee

@@ -5,11 +5,45 @@ import (
 	"crypto/subtle"
 )
 
+// Ticket admits who presents a ticket: one of Principals, or one that the
+// dynamic Authenticator accepts. Exactly one of the two is set.
+type Ticket struct {
+	Principals    map[string]StaticTicket // by authid
+	Authenticator *Dynamic
+}
+
+// StaticTicket is a principal of the configuration.
+type StaticTicket struct {
+	Ticket string // secret: must not be logged
+	Role   string
+}
+
+func (m *Ticket) begin(d *Dialogue) Outcome {
+	if refusal := d.needs(true, m.Authenticator); refusal != nil {
+		return Outcome{Refuse: refusal}
+	}
+	return d.challenge(nil)
+}
+
+func (m *Ticket) answered(d *Dialogue, a *Answer) Outcome {
+	if m.Authenticator != nil {
+		d.Request.Ticket = a.Signature
+		return d.ask(m.Authenticator)
+	}
+	role, ok := m.check(d.Request.Authid, a.Signature)
+	if !ok {
+		return denied()
+	}
+	return d.admit(&Principal{Role: role})
+}
+
+func (m *Ticket) decided(d *Dialogue, p *Principal) Outcome { return d.acceptPlain(p) }
+
 // check reports whether ticket is the one of authid, and under which role. The
 // tickets' digests are compared, so that the time tells nothing of a ticket's
 // length, and an unknown authid costs what a wrong ticket costs.
-func (t *Ticket) check(authid, ticket string) (role string, ok bool) {
-	principal, known := t.Principals[authid]
+func (m *Ticket) check(authid, ticket string) (role string, ok bool) {
+	principal, known := m.Principals[authid]
 	want := sha256.Sum256([]byte(principal.Ticket))
 	got := sha256.Sum256([]byte(ticket))
 	equal := subtle.ConstantTimeCompare(want[:], got[:]) == 1

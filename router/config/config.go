@@ -253,14 +253,12 @@ func (c *Config) Methods() []*auth.Methods {
 func (c *Config) Dynamics() []*auth.Dynamic {
 	var all []*auth.Dynamic
 	for _, m := range c.Methods() {
-		if m.Ticket == nil || m.Ticket.Authenticator == nil {
-			continue
-		}
-		d := m.Ticket.Authenticator
-		if !slices.ContainsFunc(all, func(o *auth.Dynamic) bool {
-			return o.URI == d.URI && o.Realm == d.Realm && slices.Equal(o.Realms, d.Realms)
-		}) {
-			all = append(all, d)
+		for _, d := range m.Dynamics() {
+			if !slices.ContainsFunc(all, func(o *auth.Dynamic) bool {
+				return o.URI == d.URI && o.Realm == d.Realm && slices.Equal(o.Realms, d.Realms)
+			}) {
+				all = append(all, d)
+			}
 		}
 	}
 	return all

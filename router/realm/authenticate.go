@@ -21,39 +21,40 @@ func (h *handshake) authenticate(r *auth.Request, hello *wamp.Hello) *auth.Accep
 		offered = []string{auth.MethodAnonymous}
 	}
 	dialogue, outcome := auth.Begin(&h.endpoint.Auth, h.node.snapshot.Load(), r, offered)
-	if outcome.Challenge != nil {
-		answer := h.challenge(outcome.Challenge)
-		if answer == nil {
+	for {
+		switch {
+		case outcome.Challenge != nil:
+			answer := h.challenge(outcome.Challenge)
+			if answer == nil {
+				return nil
+			}
+			outcome = dialogue.Answer(answer)
+		case outcome.Ask != nil:
+			h.logAsked(outcome.Ask, r)
+			// The authenticator may take its time: others must not wait for this reader.
+			h.batch.Flush()
+			outcome = dialogue.Decide(h.node.ask(context.Background(), outcome.Ask, r))
+		case outcome.Accept != nil:
+			return outcome.Accept
+		case outcome.Refuse != nil:
+			h.refuse(r, outcome.Refuse)
+			return nil
+		default:
+			h.failRequest(r, outcome.Fail)
 			return nil
 		}
-		outcome = dialogue.Answer(answer)
 	}
-	if outcome.Ask != nil {
-		h.logAsked(outcome.Ask, r)
-		// The authenticator may take its time: others must not wait for this reader.
-		h.batch.Flush()
-		outcome = dialogue.Decide(h.node.ask(context.Background(), outcome.Ask, r))
-	}
-	switch {
-	case outcome.Accept != nil:
-		return outcome.Accept
-	case outcome.Refuse != nil:
-		h.refuse(r, outcome.Refuse)
-	default:
-		h.failRequest(r, outcome.Fail)
-	}
-	return nil
 }
 
 // challenge sends c and waits for the client's answer.
-func (h *handshake) challenge(c *wamp.Challenge) *wamp.Authenticate {
+func (h *handshake) challenge(c *wamp.Challenge) *auth.Answer {
 	// An error shows at the Read that follows.
 	_ = h.conn.Send(&h.batch, c)
-	var answer *wamp.Authenticate
+	var answer *auth.Answer
 	h.receive("AUTHENTICATE", h.node.limits.AuthenticateTimeout, func(m wamp.Message) bool {
 		message, ok := m.(*wamp.Authenticate)
 		if ok {
-			answer = &wamp.Authenticate{Signature: strings.Clone(message.Signature), Extra: message.Extra.Clone()}
+			answer = &auth.Answer{Signature: strings.Clone(message.Signature), Extra: readExtra(message.Extra)}
 		}
 		return ok
 	})

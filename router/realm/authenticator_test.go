@@ -112,7 +112,7 @@ func TestStaticTickets(t *testing.T) {
 		}
 		for _, wrong := range [][2]string{{"joe", "wrong"}, {"jane", "secret!!!"}, {"joe", ""}} {
 			c := w.login(f, e, wrong[0], wrong[1])
-			c.expect(`[3,{"message":"the authid or the ticket is wrong"},"wamp.error.authentication_denied"]`)
+			c.expect(`[3,{"message":"the authid is unknown, or its proof is wrong"},"wamp.error.authentication_denied"]`)
 			c.expectClosed()
 		}
 	})

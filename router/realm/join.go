@@ -50,6 +50,7 @@ func (h *handshake) run() *session {
 		Authid:    hello.Authid,
 		Authrole:  hello.Authrole,
 		Authextra: hello.Authextra,
+		Extra:     readExtra(hello.Authextra),
 		Session:   h.id,
 		Transport: h.transport,
 	}
@@ -159,7 +160,7 @@ func (h *handshake) welcome(hello *wamp.Hello, a *auth.Accepted) *session {
 		Authrole:     a.Role,
 		Authmethod:   a.Method,
 		Authprovider: a.Provider,
-		Authextra:    a.Extra,
+		Authextra:    welcomeExtra(a),
 		Agent:        n.agent,
 		Roles:        announced(),
 	})
@@ -178,6 +179,7 @@ func (h *handshake) welcome(hello *wamp.Hello, a *auth.Accepted) *session {
 		return nil
 	}
 	h.id = 0 // it is the session's from now on
+	s.expireAt(a.ExpiresAt)
 	s.realm.flushMeta(&h.batch)
 	if n.informs() {
 		n.log.Info("session joined", s.logFields(

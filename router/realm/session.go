@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"usher/router/transport"
 	"usher/router/wamp"
@@ -29,6 +30,7 @@ type session struct {
 	rules  atomic.Pointer[rules] // of its role; Apply replaces them
 	isSlow atomic.Bool           // it was closed for not reading, and that was logged
 
+	expiry  *time.Timer             // ends the session when its authentication expires; nil: never
 	endedBy atomic.Pointer[session] // who ended all sessions of the realm, and this one
 	extra   extraDetails
 
@@ -103,6 +105,9 @@ func (s *session) notAuthorized(what, uri string) *ErrorReply {
 func (s *session) end(b *transport.Batch, why string) bool {
 	if !s.node.forget(s) {
 		return false
+	}
+	if s.expiry != nil {
+		s.expiry.Stop()
 	}
 	s.rules.Store(s.node.noRules)
 	s.removeAll(b)

@@ -1,0 +1,38 @@
+package auth
+
+import (
+	"crypto/rand"
+	"errors"
+)
+
+// Anonymous admits anybody under Role, or as the Authenticator decides. Exactly
+// one of the two is set.
+type Anonymous struct {
+	Role          string
+	Authenticator *Dynamic
+}
+
+func (m *Anonymous) begin(d *Dialogue) Outcome {
+	if refusal := d.needs(false, m.Authenticator); refusal != nil {
+		return Outcome{Refuse: refusal}
+	}
+	// Whatever the client calls itself, nobody has vouched for it.
+	d.Request.Authid = rand.Text()
+	if m.Authenticator != nil {
+		return d.ask(m.Authenticator)
+	}
+	return d.admit(&Principal{Role: m.Role})
+}
+
+func (m *Anonymous) answered(d *Dialogue, _ *Answer) Outcome { return d.unasked("challenge") }
+
+func (m *Anonymous) decided(d *Dialogue, p *Principal) Outcome { return d.acceptPlain(p) }
+
+// acceptPlain lets the client in as p where no proof is checked. Credentials that
+// nobody looks at were meant to restrict.
+func (d *Dialogue) acceptPlain(p *Principal) Outcome {
+	if !p.Credentials.IsZero() {
+		return d.fail(errors.New("authenticator returned credentials, which authentication method \"" + d.Request.Authmethod + "\" does not check"))
+	}
+	return d.accept(p)
+}
