@@ -2,6 +2,8 @@ package transport
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"usher/router/wamp"
@@ -21,9 +23,18 @@ func drainer(c Conn, received chan<- struct{}) {
 // BenchmarkRelay is what the transport adds to each small message: one end sends
 // 16 at a time, the other sends each back.
 func BenchmarkRelay(b *testing.B) {
+	links := map[string]func(b *testing.B) (client, server Conn){}
 	for _, name := range []string{jsonName, cborName, cborName + ".batched"} {
+		links[name] = func(b *testing.B) (Conn, Conn) { return listen(b, Options{}).dial(name) }
+	}
+	for _, kind := range rawKinds {
+		links["rawsocket/"+kind+"/cbor"] = func(b *testing.B) (Conn, Conn) {
+			return listenRaw(b, Options{}, kind, RawSocketOptions{}).dial(wamp.CBOR)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(links)) {
 		b.Run(name, func(b *testing.B) {
-			client, server := listen(b, Options{}).dial(name)
+			client, server := links[name](b)
 			m := event(b, server.Format(), 1, 16)
 			go func() { // until the connection ends
 				var batch Batch
@@ -84,6 +95,42 @@ func BenchmarkFanOut(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/event")
+		})
+	}
+}
+
+// BenchmarkLarge is one message of 1 MiB at a time, there and back.
+func BenchmarkLarge(b *testing.B) {
+	o := Options{MaxMessageSize: 4 << 20, QueueBytes: 16 << 20}
+	for name, link := range map[string]func() (client, server Conn){
+		"websocket":     func() (Conn, Conn) { return listen(b, o).dial(cborName) },
+		"rawsocket/tcp": func() (Conn, Conn) { return listenRaw(b, o, "tcp", RawSocketOptions{}).dial(wamp.CBOR) },
+		"rawsocket/tls": func() (Conn, Conn) { return listenRaw(b, o, "tls", RawSocketOptions{}).dial(wamp.CBOR) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			client, server := link()
+			m := event(b, server.Format(), 1, 1<<20)
+			go func() { // until the connection ends
+				var batch Batch
+				for {
+					if _, err := server.Read(&batch); err != nil {
+						return
+					}
+					_ = server.Send(&batch, m)
+				}
+			}()
+			var batch Batch
+			b.SetBytes(2 << 20)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				if err := client.Send(&batch, m); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := client.Read(&batch); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

@@ -19,3 +19,5 @@ func (c *stream) bindRaw() {}
 func (c *stream) rawWrite([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 func (c *stream) readRaw() error { return errors.ErrUnsupported }
+
+func (c *stream) readRawInto([]byte) (int, error) { return 0, errors.ErrUnsupported }

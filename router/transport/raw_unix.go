@@ -30,6 +30,8 @@ type rawIO struct {
 	readable, writable func(fd uintptr) bool
 
 	readErr  error
+	into     []byte // of readRawInto; nil: a pooled buffer is read into
+	got      int    // bytes read into into
 	toWrite  []byte
 	written  int
 	writeErr error
@@ -76,6 +78,9 @@ func (c *stream) rawWrite(b []byte) (int, error) {
 // onReadable reads into a pooled buffer, which it gives back where there is
 // nothing to read: then the reader waits, but not before it has flushed.
 func (c *stream) onReadable(fd uintptr) bool {
+	if c.io.into != nil {
+		return c.onReadableInto(fd)
+	}
 	b := c.t.buffers.get(mediumBuffer)
 	for {
 		n, err := syscall.Read(int(fd), b.b[:cap(b.b)])
@@ -108,4 +113,36 @@ func (c *stream) readRaw() error {
 		return err
 	}
 	return c.io.readErr
+}
+
+// onReadableInto is onReadable with a buffer that is there already.
+func (c *stream) onReadableInto(fd uintptr) bool {
+	for {
+		n, err := syscall.Read(int(fd), c.io.into)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			c.flushBatch()
+			return false
+		case err != nil:
+			c.io.readErr = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", err)}
+		case n == 0:
+			c.io.readErr = io.EOF
+		default:
+			c.io.got = n
+		}
+		return true
+	}
+}
+
+// readRawInto waits until the socket has something to read and reads it to p.
+func (c *stream) readRawInto(p []byte) (int, error) {
+	c.io.into, c.io.got, c.io.readErr = p, 0, nil
+	err := c.raw.Read(c.io.readable)
+	c.io.into = nil
+	if err != nil {
+		return c.io.got, err
+	}
+	return c.io.got, c.io.readErr
 }

@@ -191,6 +191,20 @@ func (c *stream) available() error {
 	return c.fill()
 }
 
+// readInto reads from the socket to p, with inbound.raw done with: what is large is
+// not copied twice.
+func (c *stream) readInto(p []byte) (int, error) {
+	if c.raw == nil {
+		return c.wait(p)
+	}
+	if c.in.unflushed >= maxUnflushed {
+		c.flushBatch()
+	}
+	n, err := c.readRawInto(p)
+	c.sawRead(n, err)
+	return n, err
+}
+
 // wait reads from a socket that can't be read without waiting.
 func (c *stream) wait(p []byte) (int, error) {
 	c.flushBatch()
@@ -228,13 +242,13 @@ func (c *stream) collect(b *buffer, n int) (*buffer, error) {
 	in := &c.in
 	for end := len(b.b) + n; len(b.b) < end; {
 		if len(b.b) == cap(b.b) {
-			b = c.t.buffers.grow(b, min(end-len(b.b), cap(b.b)))
+			b = c.t.buffers.grow(b, min(end-len(b.b), 3*cap(b.b)))
 		}
 		room := b.b[len(b.b):min(cap(b.b), end)]
 		more := 0
 		var err error
-		if c.raw == nil && c.used() && len(room) > idleBuffer {
-			more, err = c.wait(room)
+		if c.used() && len(room) >= mediumBuffer {
+			more, err = c.readInto(room)
 		} else if err = c.available(); err == nil {
 			more = copy(room, in.raw.b[in.next:])
 			in.next += more
