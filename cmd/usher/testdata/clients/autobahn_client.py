@@ -1,5 +1,6 @@
 """The demo's client with Autobahn|Python: FRAMEWORK SERIALIZER URL AUTHID.
 
+The URL is one of a WebSocket, or of a RawSocket: rs://HOST:PORT or rs+unix:///SOCKET.
 Logs in with the ticket from the environment variable TICKET, tries what the role
 may and may not do, and prints each step as one line of JSON: what and outcome.
 Exits 0 if it joined and left, 1 if it was refused.
@@ -66,6 +67,8 @@ class Client(wamp.ApplicationSession):
         self.disconnect()
 
     def onDisconnect(self):
+        if url.startswith("rs"):
+            return  # the component's runner stops by itself
         if framework == "twisted":
             from twisted.internet import reactor
 
@@ -77,6 +80,21 @@ class Client(wamp.ApplicationSession):
             asyncio.get_event_loop().stop()
 
 
-runner = wamp.ApplicationRunner(url, "realm1", serializers=SERIALIZERS[serializer])
-runner.run(Client)
-sys.exit(0 if ended == ["wamp.close.normal"] else 1)
+def run_component():
+    """RawSocket over Unix sockets is only there for components."""
+    component = importlib.import_module(f"autobahn.{framework}.component")
+    endpoint = {"type": "unix", "path": url.removeprefix("rs+unix://")}
+    if url.startswith("rs://"):
+        host, port = url.removeprefix("rs://").split(":")
+        endpoint = {"type": "tcp", "host": host, "port": int(port)}
+    transport = {"type": "rawsocket", "url": "rs://localhost:8081", "endpoint": endpoint, "serializer": serializer, "max_retries": 0}
+    component.run([component.Component(transports=[transport], realm="realm1", session_factory=Client)], log_level="error")
+
+
+try:
+    if url.startswith("rs"):
+        run_component()
+    else:
+        wamp.ApplicationRunner(url, "realm1", serializers=SERIALIZERS[serializer]).run(Client)
+finally:
+    sys.exit(0 if ended == ["wamp.close.normal"] else 1)
