@@ -61,6 +61,9 @@ func TestForeignClientsOverRawSocket(t *testing.T) {
   - type: rawsocket
     endpoint: {type: unix, path: `+path+`}
     `+demoAuth)
+	// Far shorter than a quiet client's pauses: it must not be asked what it does not
+	// understand, nor be cut for not answering.
+	o.config += "limits: {ping_interval: 500ms, ping_timeout: 500ms}\n"
 	usher := startUsher(t, o)
 	tcp := usher.log.waitFor(t, usher.exited, `rs://127\.0\.0\.1:\d+`)
 	unix := usher.log.waitFor(t, usher.exited, `rs\+unix://[^" ]+`)
@@ -68,6 +71,15 @@ func TestForeignClientsOverRawSocket(t *testing.T) {
 		t.Errorf("the log names %q", unix)
 	}
 	for _, framework := range []string{"twisted", "asyncio"} {
+		t.Run("quiet-"+framework, func(t *testing.T) {
+			c := autobahnPython(framework, "json")
+			env := c.env
+			c.env = func(dir string) []string { return append(env(dir), "IDLE=3") }
+			want := append(joined("joe"), c.left)
+			if lines, status := c.run(t, tcp, "joe", "secret!!!"); !slices.Equal(lines, want) || status != 0 {
+				t.Errorf("exit status %d\n got %s\nwant %s", status, strings.Join(lines, "\n     "), strings.Join(want, "\n     "))
+			}
+		})
 		for _, serializer := range []string{"json", "msgpack", "cbor"} {
 			c := autobahnPython(framework, serializer)
 			for kind, url := range map[string]string{"tcp": tcp, "unix": unix, "websocket": usher.url} {

@@ -3,6 +3,7 @@
 The URL is one of a WebSocket, or of a RawSocket: rs://HOST:PORT or rs+unix:///SOCKET.
 Logs in with the ticket from the environment variable TICKET, tries what the role
 may and may not do, and prints each step as one line of JSON: what and outcome.
+First it is quiet for as many seconds as the environment variable IDLE says.
 Exits 0 if it joined and left, 1 if it was refused.
 """
 
@@ -37,6 +38,17 @@ def step(what, outcome):
     print(json.dumps([what, outcome]), file=sys.__stdout__, flush=True)
 
 
+async def idle(seconds):
+    if framework == "twisted":
+        from twisted.internet import reactor, task
+
+        await task.deferLater(reactor, seconds, lambda: None)
+    else:
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
+
 class Client(wamp.ApplicationSession):
     def onConnect(self):
         self.join(self.config.realm, ["ticket"], authid)
@@ -47,6 +59,7 @@ class Client(wamp.ApplicationSession):
 
     async def onJoin(self, details):
         step("join", [details.authid, details.authrole, details.authmethod, details.authprovider])
+        await idle(float(os.environ.get("IDLE", 0)))
         await self.attempt("call com.example.add2", self.call, "com.example.add2", 2, 3)
         await self.attempt("register com.example.mul2", self.register, lambda x, y: x * y, "com.example.mul2")
         for topic in ("com.example.topic1", "com.foobar.topic1", "com.example.topic2", "com.foobar.topic2"):
