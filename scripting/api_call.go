@@ -44,9 +44,11 @@ func (v *vm) routerCall(L *lua.LState) int {
 	uri := lualib.CheckString(L, 1)
 	p := v.checkPayload(L, "router.call")
 	var o wamp.CallOptions
+	var progress *lua.LFunction
 	readOptions(L, "router.call", optTable(L, 4), []option{
 		{"timeout", func(value *optionValue) { o.Timeout = value.whole(maxTimeout) }},
 		{"disclose_me", func(value *optionValue) { o.DiscloseMe = value.bool() }},
+		{"on_progress", func(value *optionValue) { progress = value.function() }},
 	})
 	switch {
 	case !v.sealed:
@@ -54,7 +56,13 @@ func (v *vm) routerCall(L *lua.LState) int {
 	case v.depth >= v.gen.options.Limits.Depth:
 		lualib.Errorf(L, "router.call: calls are nested more than %d deep", v.gen.options.Limits.Depth)
 	}
-	result, err := v.callOut(uri, o, p)
+	var result wamp.Payload
+	var err error
+	if progress == nil {
+		result, err = v.callOut(uri, o, p)
+	} else {
+		result, err = v.callWithProgress(L, uri, o, p, progress)
+	}
 	if err != nil {
 		v.raiseError(L, "router.call", err)
 	}

@@ -23,6 +23,7 @@ type component struct {
 	current atomic.Pointer[generation]
 	calls   queue // invocations, and events that may be concurrent
 	events  queue // handled one at a time
+	streams streams
 	notes   throttle
 	lost    atomic.Int64 // events that did not fit since the last note
 
@@ -64,18 +65,33 @@ func (h *sessionHandler) Closed(reason string) {
 	h.kick()
 }
 
-var _ realm.LocalHandler = (*sessionHandler)(nil)
+var _ realm.StreamHandler = (*sessionHandler)(nil)
 
 // Invoke implements realm.LocalHandler.
 func (c *component) Invoke(i *realm.LocalInvocation) bool {
 	i.Details.Passthru = keep(i.Details.Passthru)
 	w := &work{invocation: i, payload: i.Payload.Clone(), arrived: time.Now(), depth: callDepth(i)}
+	if i.Details.Progress {
+		w.stream = c.streams.open(i)
+	}
+	var ok bool
 	if w.depth > 0 {
 		// Another script waits for this one: it must not wait for a VM, nor
 		// behind calls that do.
-		return c.services.tasks.Go(func() { c.serve(w) })
+		ok = c.services.tasks.Go(func() { c.serve(w) })
+	} else {
+		ok = c.enqueue(&c.calls, w, c.serveCalls)
 	}
-	return c.enqueue(&c.calls, w, c.serveCalls)
+	if !ok {
+		c.streams.close(i)
+	}
+	return ok
+}
+
+// More implements realm.StreamHandler.
+func (c *component) More(i *realm.LocalInvocation, p wamp.Payload, last bool) bool {
+	s := c.streams.find(i)
+	return s == nil || s.push(p, last) // answered, or kept for details.more
 }
 
 // keep is a copy of what is borrowed.
@@ -203,6 +219,7 @@ func (c *component) vmFor(w *work) (*generation, *vm) {
 // reject ends w without a handler.
 func (c *component) reject(w *work, uri, text string) {
 	if w.invocation != nil {
+		c.streams.close(w.invocation)
 		w.invocation.Error(uri, textPayload(text))
 		return
 	}
@@ -217,19 +234,24 @@ func (c *component) run(g *generation, v *vm, w *work) {
 		return
 	}
 	v.handleCall(w)
+	c.streams.close(w.invocation)
 }
 
 // logFailure writes what a script did wrong to the log.
 func logFailure(log *slog.Logger, message string, err error) {
-	attrs := []any{slog.Any("error", err)}
+	log.Error(message, failureFields(err)...)
+}
+
+func failureFields(err error) []any {
 	var f *Failure
-	if errors.As(err, &f) {
-		attrs = []any{slog.String("error", f.Message), slog.String("handler", f.Handler)}
-		if f.Traceback != "" {
-			attrs = append(attrs, slog.String("traceback", f.Traceback))
-		}
+	if !errors.As(err, &f) {
+		return []any{slog.Any("error", err)}
 	}
-	log.Error(message, attrs...)
+	fields := []any{slog.String("error", f.Message), slog.String("handler", f.Handler)}
+	if f.Traceback != "" {
+		fields = append(fields, slog.String("traceback", f.Traceback))
+	}
+	return fields
 }
 
 // throttle lets one in a second pass. The zero value is ready.

@@ -29,13 +29,19 @@ func (v *vm) handleCall(w *work) {
 		i.Error(wamp.ErrNoSuchProcedure, textPayload("the procedure has been unregistered"))
 		return
 	}
+	if i.Context().Err() != nil { // while it waited
+		i.Error(wamp.ErrCanceled, textPayload(errUnwanted.Error()))
+		return
+	}
+	ctx, release := v.whileWanted(i)
+	defer release()
 	v.depth = w.depth
 	defer func() { v.depth = 0 }()
 	fn := v.handlers[index]
 	var answer wamp.Payload
 	var invalid error    // arguments that Lua cannot hold
 	var raised *wampCall // an application error
-	err := v.do(v.gen.ctx, v.gen.declarations[index].String(), func() error {
+	err := v.do(ctx, v.gen.declarations[index].String(), func() error {
 		args, kwargs, err := v.values.Payload(v.budget, w.payload)
 		if err != nil {
 			invalid = err
@@ -52,6 +58,13 @@ func (v *vm) handleCall(w *work) {
 		return nil
 	})
 	switch {
+	case errors.Is(err, errUnwanted):
+		// It says nothing against the script, whose VM is gone all the same.
+		v.gen.log.Info("procedure stopped", failureFields(err)...)
+		i.Error(wamp.ErrCanceled, textPayload(errUnwanted.Error()))
+	case errors.Is(err, errTooLong):
+		v.gen.log.Warn("procedure stopped", failureFields(err)...)
+		i.Error(wamp.ErrTimeout, textPayload(errTooLong.Error()))
 	case err != nil:
 		reference := rand.Text()[:8]
 		logFailure(v.gen.log.With(slog.String("reference", reference)), "procedure failed", err)
@@ -105,6 +118,9 @@ func (v *vm) answer(f wamp.Format, results []lua.LValue) (wamp.Payload, error) {
 	return v.values.AppendResults(v.budget, f, results)
 }
 
+// callDetails are spelled as in WAMP, but for two functions: progress is there
+// where the caller takes progressive results, and more where it sends the call in
+// parts.
 func (v *vm) callDetails(w *work) *lua.LTable {
 	d := &w.invocation.Details
 	t := v.L.CreateTable(0, 8)
@@ -118,6 +134,12 @@ func (v *vm) callDetails(w *work) *lua.LTable {
 		t.RawSetString("timeout", lua.LNumber(d.Timeout))
 	}
 	setPassthru(t, d.Passthru)
+	if d.ReceiveProgress {
+		t.RawSetString("progress", v.progressFunction(w))
+	}
+	if w.stream != nil {
+		t.RawSetString("more", v.moreFunction(w))
+	}
 	return t
 }
 

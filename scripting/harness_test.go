@@ -257,3 +257,12 @@ func eventually(t testing.TB, what string, f func() bool) {
 		}
 	}
 }
+
+// subscribe makes the events on a topic all that the client gets.
+func (c *client) subscribe(topic string) <-chan *realm.LocalEvent {
+	c.Helper()
+	if err := c.local.Bind(realm.Bindings{Subscriptions: []realm.SubscriptionBinding{{URI: topic}}}, nil); err != nil {
+		c.Fatal(err)
+	}
+	return c.events
+}

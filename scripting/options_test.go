@@ -33,7 +33,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		register(`{match = "prefix", invoke = "single", concurrency = 3, disclose_caller = true, forward_timeout = true, force_reregister = false}`),
+		register(`{match = "prefix", invoke = "roundrobin", concurrency = 3, disclose_caller = true, forward_timeout = true, force_reregister = false}`),
 		subscribe(`{match = "wildcard", get_retained = true, concurrent = true}`),
 		register(`{}`), register(`nil`),
 	} {

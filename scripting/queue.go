@@ -15,6 +15,7 @@ const workOverhead = 256
 type work struct {
 	invocation *realm.LocalInvocation // or
 	event      *realm.LocalEvent
+	stream     *stream      // of an invocation that comes in parts; nil: it is whole
 	payload    wamp.Payload // owned
 	arrived    time.Time
 	depth      int // of router.call; see Limits.Depth
