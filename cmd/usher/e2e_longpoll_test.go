@@ -27,7 +27,7 @@ transports:
       lp:
         type: longpoll
         auth: {ticket: {type: static, principals: {joe: {ticket: "secret!!!", role: anybody}}}}
-        options: {request_timeout: 2s, session_timeout: 5s}
+        options: {request_timeout: 100ms, session_timeout: 5s}
       pages:
         type: longpoll
         auth: {ticket: {type: static, principals: {joe: {ticket: "secret!!!", role: anybody}}}}

@@ -58,8 +58,8 @@ type Transport struct {
 	Cbtid           string               // tracking cookie
 	Secure          bool                 // TLS, or a trusted proxy says so
 	TLS             *tls.ConnectionState // of the connection itself; nil: plain, or unknown
-	Path            string               // of the upgrade request
-	Query           string               // raw query of the upgrade request; secret: must not be logged
+	Path            string               // of the upgrade request; of a long-poll client the path that is configured
+	Query           string               // raw query of the upgrade request, or of that to open a transport; secret: must not be logged
 }
 
 // Principal is who a client turned out to be. The zero Principal is nobody.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"usher/router/codec"
@@ -89,6 +90,9 @@ func (c *LongPoll) carry(a answer, write func(net.Buffers, int) error) error {
 	}
 	c.mu.Unlock()
 	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c.t.counters.slow.Add(1)
+		}
 		err = fmt.Errorf("connection lost: %w", noEOF(err))
 		c.die(err)
 	}

@@ -1,5 +1,6 @@
 // Package web is the HTTP side of the router: its listeners, the upgrade of
-// WebSockets, static files, the shipped page and the answers about health.
+// WebSockets, the requests of long-poll clients, static files, the shipped page
+// and the answers about health.
 //
 // It owns listening sockets and every connection until it is upgraded; then the
 // connection belongs to package transport and its session to package realm. It

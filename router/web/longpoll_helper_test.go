@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"usher/router/auth"
+	"usher/router/config"
 	"usher/router/realm"
 	"usher/router/transport"
 	"usher/router/wamp"
@@ -36,14 +38,20 @@ type pollWorld struct {
 	*world
 	keeper *keeper
 	client *http.Client
+	scheme string
 }
 
 // startPolls runs a Server whose path lp has these options.
 func startPolls(t *testing.T, options, more string) *pollWorld {
 	t.Helper()
-	c := conf(t, "", `      lp: {type: longpoll, serializers: [json, cbor], auth: {anonymous: {type: static, role: guest}}, options: {`+options+`}}
-      two/lp: {type: longpoll, auth: {anonymous: {type: static, role: guest}}}`, more)
-	w := &pollWorld{world: &world{log: &logBuffer{}, health: &health{}}, keeper: &keeper{make(chan kept, 64)}}
+	return servePolls(t, conf(t, "", `      lp: {type: longpoll, serializers: [json, cbor], auth: {anonymous: {type: static, role: guest}}, options: {`+options+`}}
+      two/lp: {type: longpoll, auth: {anonymous: {type: static, role: guest}}}`, more))
+}
+
+// servePolls runs a Server until the test ends. Its client takes any certificate.
+func servePolls(t *testing.T, c *config.Config) *pollWorld {
+	t.Helper()
+	w := &pollWorld{world: &world{log: &logBuffer{}, health: &health{}}, keeper: &keeper{make(chan kept, 64)}, scheme: "http://"}
 	var err error
 	w.Server, err = Listen(c, Options{
 		Sessions: w.keeper, Transport: transport.New(transport.Options{MaxMessageSize: 2000, CloseTimeout: time.Second}), Health: w.health,
@@ -52,8 +60,20 @@ func startPolls(t *testing.T, options, more string) *pollWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.address = w.listeners[0].socket.Addr().String()
-	w.client = &http.Client{Transport: &http.Transport{}, Timeout: 3 * patience}
+	at := w.listeners[0].socket.Addr()
+	w.address = at.String()
+	if at.Network() == "unix" {
+		w.address = "localhost"
+	}
+	if c.Transports[0].Endpoint.TLS != nil {
+		w.scheme = "https://"
+	}
+	w.client = &http.Client{Timeout: 3 * patience, Transport: &http.Transport{
+		TLSClientConfig: insecure(),
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, at.Network(), at.String())
+		},
+	}}
 	served := make(chan error, 1)
 	go func() { served <- w.Serve() }() // ends with Shutdown
 	t.Cleanup(func() {
@@ -80,7 +100,7 @@ func startPolls(t *testing.T, options, more string) *pollWorld {
 // post makes one request and returns its answer.
 func (w *pollWorld) post(t testing.TB, path, body string, headers ...string) (*http.Response, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+w.address+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.scheme+w.address+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,6 +73,32 @@ func TestLongPollMessages(t *testing.T) {
 	}
 }
 
+func TestLongPollOverEveryListener(t *testing.T) {
+	const paths = "{lp: {type: longpoll, " + guestAuth + ", options: {request_timeout: 50ms}}}"
+	for name, text := range map[string]string{
+		"web":       "type: web\n    endpoint: ENDPOINT\n    paths: " + paths,
+		"universal": universalText + "\n    web: {paths: " + paths + "}",
+	} {
+		for kind := range places {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				dir := t.TempDir()
+				certificate(t, dir, 1)
+				w := servePolls(t, listenerConf(t, dir, place(text, kind), ""))
+				path, k := w.open(t, "/lp", "wamp.2.json")
+				if k.transport.Secure != strings.HasSuffix(kind, "tls") || strings.HasPrefix(k.transport.Peer, "unix:") != strings.HasPrefix(kind, "unix") {
+					t.Errorf("transport %+v", k.transport)
+				}
+				w.expect(t, 204, "", path+"/receive", "")
+				sendNow(t, k.conn, &wamp.Goodbye{Reason: "x"})
+				w.expect(t, 200, `[6,{},"x"]`, path+"/receive", "")
+				if a := w.Addresses()[0].LongPolls; len(a) != 1 || !strings.HasSuffix(a[0], "/lp") {
+					t.Errorf("addresses %q", a)
+				}
+			})
+		}
+	}
+}
+
 func TestLongPollRefusals(t *testing.T) {
 	w := startPolls(t, "", "")
 	path, _ := w.open(t, "/lp", "wamp.2.json")
