@@ -22,7 +22,8 @@ type metaEvents struct {
 	pending   []metaEvent
 	size      int // of pending, in bytes
 	isSending bool
-	room      sync.Cond // there may be room again
+	room      sync.Cond    // there may be room again
+	writer    codec.Writer // of payloads
 }
 
 // metaEvent is one event of the router's own.
@@ -36,24 +37,33 @@ type metaEvent struct {
 // often one of them takes what has come up meanwhile before it leaves the rest to
 // another goroutine.
 const (
-	maxMetaBytes   = 1 << 20
-	maxMetaRounds  = 4
-	metaEventBytes = 96 // what one takes beside its payload
+	maxMetaBytes     = 1 << 20
+	maxMetaRounds    = 4
+	metaEventBytes   = 96 // what one takes beside its payload
+	metaPayloadBytes = 32 // what a payload takes as a rule
 )
 
 // noteMeta notes an event for flushMeta, if anybody listens. write writes its
 // arguments.
 func (r *realm) noteMeta(topic string, write func(*codec.Writer)) {
-	if r.isHeard(topic) {
-		r.meta.note(metaEvent{topic: topic, payload: metaPayload(write)})
-	}
+	r.noteMetaExcept(nil, topic, write)
 }
 
-func (m *metaEvents) note(e metaEvent) {
+// noteMetaExcept is noteMeta for an event that one session does not get.
+func (r *realm) noteMetaExcept(s *session, topic string, write func(*codec.Writer)) {
+	if !r.isHeard(topic) {
+		return
+	}
+	m := &r.meta
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.pending = append(m.pending, e)
-	m.size += e.payload.Size() + metaEventBytes
+	m.writer.Reset(wamp.CBOR, make([]byte, 0, metaPayloadBytes))
+	m.writer.BeginList()
+	write(&m.writer)
+	m.writer.End()
+	args := m.writer.Buffer()
+	m.pending = append(m.pending, metaEvent{topic: topic, except: s, payload: wamp.Payload{Format: wamp.CBOR, Args: args}})
+	m.size += len(args) + metaEventBytes
 }
 
 // isHeard reports whether anybody is subscribed to a topic.
@@ -64,16 +74,6 @@ func (r *realm) isHeard(topic string) bool {
 		return false
 	})
 	return heard
-}
-
-// metaPayload makes a payload of the arguments that write writes.
-func metaPayload(write func(*codec.Writer)) wamp.Payload {
-	var w codec.Writer
-	w.Reset(wamp.CBOR, nil)
-	w.BeginList()
-	write(&w)
-	w.End()
-	return wamp.Payload{Format: wamp.CBOR, Args: w.Buffer()}
 }
 
 // flushMeta delivers what was noted, or leaves it to whoever is delivering now. No
@@ -173,13 +173,9 @@ func (s *session) noteJoined() {
 
 // noteLeft notes that s is there no more.
 func (s *session) noteLeft() {
-	r := s.realm
-	if !r.isHeard(metaOnLeave) {
-		return
-	}
-	r.meta.note(metaEvent{topic: metaOnLeave, except: s.endedBy.Load(), payload: metaPayload(func(w *codec.Writer) {
+	s.realm.noteMetaExcept(s.endedBy.Load(), metaOnLeave, func(w *codec.Writer) {
 		w.Uint(uint64(s.id))
 		w.String([]byte(s.authid))
 		w.String([]byte(s.authrole))
-	})})
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"usher/router/auth"
 	"usher/router/wamp"
 )
 
@@ -170,6 +171,44 @@ func TestSuiteMetaSessionPermissions(t *testing.T) {
 		c.expect(`[8,64,1,{},"wamp.error.invalid_uri",["cannot register \"wamp.session.count\": URIs that begin with \"wamp.\" are the router's"]]`)
 		c.send(`[16,2,{"acknowledge":true},"wamp.session.on_join",[{}]]`)
 		c.expect(`[8,16,2,{},"wamp.error.invalid_uri",["cannot publish \"wamp.session.on_join\": URIs that begin with \"wamp.\" are the router's"]]`)
+	})
+}
+
+// TestSuiteMetaSessionPatterns: a pattern subscription hears of all topics that its
+// role may subscribe to, each judged by itself.
+func TestSuiteMetaSessionPatterns(t *testing.T) {
+	policy := scenario()
+	backend := policy.Realms["realm1"].Roles["backend"]
+	backend.Rules = append(backend.Rules, auth.Rule{URI: "wamp.session.on_join", Allow: auth.Call})
+	eachWay(t, func(t *testing.T, over way) {
+		w := newWorld(t, policy, Limits{})
+		watcher, restricted := w.joinOver(over, "anyone"), w.joinOver(over, "backend")
+		all := watcher.subscribe("wamp.", `{"match":"prefix"}`)
+		some := restricted.subscribe("wamp.session.", `{"match":"wildcard"}`)
+		other := w.joinOver(over, "anyone")
+		watcher.expect(fmt.Sprintf(`[36,%d,*,{"topic":"wamp.session.on_join"},[{"session":%d,**}]]`, all, other.session))
+		other.leave()
+		watcher.expect(fmt.Sprintf(`[36,%d,*,{"topic":"wamp.session.on_leave"},[%d,*,"anyone"]]`, all, other.session))
+		restricted.expect(fmt.Sprintf(`[36,%d,*,{"topic":"wamp.session.on_leave"},[%d,*,"anyone"]]`, some, other.session))
+		restricted.expectNothing()
+	})
+}
+
+// TestSuiteMetaAnnounced: WELCOME names what of the meta API there is.
+func TestSuiteMetaAnnounced(t *testing.T) {
+	eachWay(t, func(t *testing.T, over way) {
+		w := newWorld(t, scenario(), Limits{})
+		c := w.connectOver(over, anonymous("anyone"))
+		c.send(`[1,"realm1",{"roles":` + allFeatures + `}]`)
+		roles := c.welcomed().Roles
+		if !roles.Broker.Reflection || !roles.Dealer.Reflection {
+			t.Errorf("reflection is not announced: %+v", roles)
+		}
+		const broker = wamp.FeatureSessionMetaAPI | wamp.FeatureSubscriptionMetaAPI | wamp.FeatureSubscriptionRevocation
+		const dealer = wamp.FeatureSessionMetaAPI | wamp.FeatureRegistrationMetaAPI | wamp.FeatureRegistrationRevocation
+		if !roles.Broker.Has(broker) || !roles.Dealer.Has(dealer) {
+			t.Errorf("announced are %+v", roles)
+		}
 	})
 }
 
