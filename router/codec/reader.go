@@ -19,6 +19,7 @@ import (
 type Reader struct {
 	c       cursor
 	depth   int  // lists and dicts open, in c.stack
+	at      int  // where the last value begins
 	named   bool // a key was read: its value comes next
 	begun   bool
 	n       uint64
@@ -109,6 +110,7 @@ func (r *Reader) push(at int, s seq, k Kind) Kind {
 func (r *Reader) value() Kind {
 	c := &r.c
 	at := c.pos
+	r.at = at
 	if !c.readHead() {
 		return KindInvalid
 	}
@@ -143,6 +145,7 @@ func (r *Reader) valueJSON() Kind {
 	c := &r.c
 	k := c.peekJSON()
 	at := c.pos
+	r.at = at
 	switch k {
 	case KindList, KindDict:
 		c.pos++
@@ -185,6 +188,21 @@ func (r *Reader) binary(text []byte) bool {
 	}
 	r.decoded, r.bytes = decoded, decoded
 	return true
+}
+
+// Raw returns all of the value that Next has just begun or read, as it is encoded,
+// and passes over it. k is what Next returned.
+func (r *Reader) Raw(k Kind) []byte {
+	c := &r.c
+	if k == KindList || k == KindDict {
+		r.depth--
+		c.pos = r.at
+		return c.skip(r.depth)
+	}
+	if c.err != nil {
+		return nil
+	}
+	return c.data[r.at:c.pos]
 }
 
 // Bool returns the value of a KindBool.

@@ -142,3 +142,9 @@ func (w *Writer) Bytes(s []byte) {
 	w.next()
 	w.buf = appendBytes(w.buf, w.f, s)
 }
+
+// Raw writes one value that is encoded in the Writer's format already.
+func (w *Writer) Raw(data []byte) {
+	w.next()
+	w.buf = append(w.buf, data...)
+}

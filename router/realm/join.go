@@ -198,13 +198,13 @@ func announced() wamp.Roles {
 		Broker: wamp.RoleFeatures{Present: true, Reflection: true, Features: wamp.FeaturePublisherIdentification |
 			wamp.FeaturePublisherExclusion | wamp.FeaturePatternBasedSubscription |
 			wamp.FeatureSubscriberBlackwhiteListing | wamp.FeaturePublicationTrustlevels |
-			wamp.FeatureEventRetention | wamp.FeaturePayloadPassthruMode |
+			wamp.FeatureEventRetention | wamp.FeatureEventHistory | wamp.FeaturePayloadPassthruMode |
 			wamp.FeatureSessionMetaAPI | wamp.FeatureSubscriptionMetaAPI | wamp.FeatureSubscriptionRevocation},
 		Dealer: wamp.RoleFeatures{Present: true, Reflection: true, Features: wamp.FeatureCallerIdentification |
 			wamp.FeatureCallCanceling | wamp.FeatureCallTimeout | wamp.FeatureCallTrustlevels |
 			wamp.FeaturePatternBasedRegistration | wamp.FeatureSharedRegistration |
 			wamp.FeatureRegistrationRevocation | wamp.FeatureCallReroute |
 			wamp.FeatureProgressiveCallResults | wamp.FeatureProgressiveCallInvocations |
-			wamp.FeaturePayloadPassthruMode | wamp.FeatureSessionMetaAPI | wamp.FeatureRegistrationMetaAPI},
+			wamp.FeaturePayloadPassthruMode | wamp.FeatureSessionMetaAPI | wamp.FeatureTestamentMetaAPI | wamp.FeatureRegistrationMetaAPI},
 	}
 }

@@ -15,6 +15,15 @@ type metaCall struct {
 	payload wamp.Payload  // the arguments; borrowed
 	args    arguments     // the same, for reading them one by one
 	result  *codec.Writer // the arguments of RESULT; a list that is open already
+	kwargs  *codec.Writer // the keyword arguments, if any; see keywords
+	format  wamp.Format   // of both
+}
+
+// keywords returns where a dict of keyword arguments of RESULT goes.
+func (c *metaCall) keywords() *codec.Writer {
+	c.kwargs = new(codec.Writer)
+	c.kwargs.Reset(c.format, nil)
+	return c.kwargs
 }
 
 // metaProcedure writes a result, or returns the reason why there is none.
@@ -70,6 +79,12 @@ func metaProcedureNamed(uri string) metaProcedure {
 		return metaSubscriptionCount
 	case "wamp.subscription.remove_subscriber":
 		return metaRemoveSubscriber
+	case "wamp.subscription.get_events":
+		return metaSubscriptionEvents
+	case "wamp.session.add_testament":
+		return metaAddTestament
+	case "wamp.session.flush_testaments":
+		return metaFlushTestaments
 	}
 	return reflectionProcedure(uri)
 }
@@ -80,14 +95,18 @@ func (s *session) callMeta(b *transport.Batch, w *work, o pending, p metaProcedu
 	format := o.format(m.Payload)
 	result.Reset(format, nil)
 	result.BeginList()
-	c := &metaCall{caller: s, batch: b, work: w, payload: m.Payload, result: &result}
+	c := &metaCall{caller: s, batch: b, work: w, payload: m.Payload, result: &result, format: format}
 	c.args.begin(m.Payload)
 	if e := p(c); e != nil {
 		o.fail(b, w, e)
 		return
 	}
 	result.End()
-	o.succeed(b, w, wamp.Payload{Format: format, Args: result.Buffer()})
+	answer := wamp.Payload{Format: format, Args: result.Buffer()}
+	if c.kwargs != nil {
+		answer.Kwargs = c.kwargs.Buffer()
+	}
+	o.succeed(b, w, answer)
 }
 
 // flush delivers the meta events of what the procedure did. A Local may call it

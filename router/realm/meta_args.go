@@ -208,6 +208,50 @@ func (a *arguments) option(name string) (value string, given bool) {
 	return a.keyword(name)
 }
 
+// encoded returns the next argument as it is encoded; nil where there is none.
+func (a *arguments) encoded(name string, wanted codec.Kind) []byte {
+	if !a.more() {
+		return nil
+	}
+	if a.kind != wanted {
+		a.wrong(name, wanted.String())
+		return nil
+	}
+	data := a.reader.Raw(a.kind)
+	if err := a.reader.Err(); err != nil {
+		a.fail(wamp.ErrInvalidArgument, "argument %d, %s: %s", a.read+1, name, err)
+		return nil
+	}
+	a.advance()
+	return data
+}
+
+// encodedOption is encoded, or else the keyword argument of that name.
+func (a *arguments) encodedOption(name string, wanted codec.Kind) (data []byte) {
+	if a.more() {
+		return a.encoded(name, wanted)
+	}
+	if a.err != nil || a.kwargs.Absent() {
+		return nil
+	}
+	var r codec.Reader
+	r.Reset(a.kwargs.Format, a.kwargs.Bytes)
+	r.Next() // the dict
+	eachEntry(&r, func(key string, kind codec.Kind) bool {
+		switch {
+		case key != name:
+			skip(&r, kind)
+		case kind == codec.KindNull:
+		case kind == wanted:
+			data = r.Raw(kind)
+		default:
+			a.fail(wamp.ErrInvalidArgument, "keyword argument %s is %s, but must be %s", name, kind, wanted)
+		}
+		return a.err == nil
+	})
+	return data
+}
+
 // eachEntry calls entry for each entry of the dict that r has entered, until that
 // returns false. It must read all of the value, of which it is told the kind.
 func eachEntry(r *codec.Reader, entry func(key string, kind codec.Kind) bool) {

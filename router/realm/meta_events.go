@@ -108,10 +108,13 @@ func (r *registration) writeDetails(w *codec.Writer) {
 	w.End()
 }
 
+// timestamp is how the meta API writes a time, which is in UTC.
+const timestamp = "2006-01-02T15:04:05.000Z"
+
 // writePlace writes what registrations and subscriptions have in common.
 func writePlace(w *codec.Writer, id wamp.ID, created time.Time, uri string, m wamp.Match) {
 	entryUint(w, "id", uint64(id))
-	entry(w, "created", created.UTC().Format("2006-01-02T15:04:05.000Z"))
+	entry(w, "created", created.UTC().Format(timestamp))
 	entry(w, "uri", uri)
 	entry(w, "match", m.String())
 }

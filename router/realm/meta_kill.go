@@ -107,7 +107,7 @@ func (c *metaCall) killEach(f lastWords, wanted func(*session) bool) []*session 
 		// Nor does one hear of the end of another.
 		for _, s := range sessions {
 			s.endedBy.Store(c.caller)
-			s.rules.Store(s.node.noRules)
+			s.disarm()
 		}
 	}
 	killed := sessions[:0]

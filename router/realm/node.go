@@ -31,6 +31,8 @@ type Node struct {
 	snapshot atomic.Pointer[snapshot] // replaced under mu
 	stopping atomic.Bool              // set under mu: no new sessions and calls
 	closing  atomic.Bool              // set after stopping: no new publications
+	silent   atomic.Bool              // set after closing: no testaments
+	leaving  inFlight                 // sessions that publish their testaments
 
 	admission admission
 
@@ -125,7 +127,7 @@ func (n *Node) Apply(p *Policy) {
 			continue
 		}
 		// Until it has left it may do nothing any more.
-		s.rules.Store(n.noRules)
+		s.disarm()
 		reason := fmt.Sprintf("role %q of realm %q does not exist any more", s.authrole, s.realm.name)
 		if !next.HasRealm(s.realm.name) {
 			reason = fmt.Sprintf("realm %q does not exist any more", s.realm.name)
@@ -258,6 +260,16 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	for _, s := range members {
 		s.publications.wait()
 	}
+	// So do testaments: each session hears those of all others.
+	var batch transport.Batch
+	for _, s := range members {
+		if ctx.Err() == nil {
+			s.bequeath(&batch)
+			batch.Flush()
+		}
+	}
+	n.silent.Store(true)
+	n.leaving.wait()
 	for _, s := range members {
 		s.dismiss(wamp.CloseSystemShutdown, text, transport.CloseShutdown)
 	}

@@ -40,6 +40,9 @@ type session struct {
 
 	publications inFlight // its own, for Shutdown to wait for
 
+	lastRules  atomic.Pointer[rules] // those it had before its rights were taken; see disarm
+	testaments testaments
+
 	// The realm's mutex guards what the session has there.
 	registrations map[wamp.ID]*offer
 	subscriptions map[wamp.ID]*member
@@ -109,9 +112,10 @@ func (s *session) end(b *transport.Batch, why string) bool {
 	if s.expiry != nil {
 		s.expiry.Stop()
 	}
-	s.rules.Store(s.node.noRules)
+	s.disarm()
 	s.removeAll(b)
 	s.realm.reflection.forget(s)
+	s.testify(b)
 	s.noteLeft()
 	s.realm.flushMeta(b)
 	w := s.node.works.get()
@@ -124,6 +128,14 @@ func (s *session) end(b *transport.Batch, why string) bool {
 		s.node.log.Info("session left", s.logFields(slog.String("reason", why))...)
 	}
 	return true
+}
+
+// disarm takes all rights from a session that has to leave. Its testaments are
+// judged by those that it had.
+func (s *session) disarm() {
+	if r := s.rules.Swap(s.node.noRules); r != s.node.noRules {
+		s.lastRules.Store(r)
+	}
 }
 
 // removeAll takes what the session has in its realm, which its rules let nobody
