@@ -46,6 +46,7 @@ func realmLimits(l config.Limits) realm.Limits {
 		Subscriptions:        l.Subscriptions,
 		Handshakes:           l.Handshakes,
 		HandshakesPerAddress: l.HandshakesPerAddress,
+		Throttle:             l.FailedLogins,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"reflect"
 	"strings"
@@ -240,23 +241,42 @@ func TestNewReportsATakenAddress(t *testing.T) {
 // TestEveryLimitArrives fails when a limit of the configuration is not handed on.
 func TestEveryLimitArrives(t *testing.T) {
 	var l config.Limits
-	v := reflect.ValueOf(&l).Elem()
-	for i := range v.NumField() {
-		v.Field(i).SetInt(int64(1000 + i))
+	var numbers []reflect.Value
+	names := map[int64]string{}
+	for name, v := range leaves("limits", reflect.ValueOf(&l).Elem()) {
+		v.SetInt(int64(1000 + len(numbers)))
+		numbers = append(numbers, v)
+		names[v.Int()] = name
 	}
 	arrived := map[int64]bool{
 		int64(l.ShutdownTimeout): true, // the command line's
 		int64(l.LongPolls):       true, // web's, from the configuration itself
 	}
 	for _, part := range []any{realmLimits(l), transportOptions(l)} {
-		p := reflect.ValueOf(part)
-		for i := range p.NumField() {
-			arrived[p.Field(i).Int()] = true
+		for _, v := range leaves("", reflect.ValueOf(part)) {
+			arrived[v.Int()] = true
 		}
 	}
-	for i := range v.NumField() {
-		if !arrived[v.Field(i).Int()] {
-			t.Errorf("limits.%s is lost", v.Type().Field(i).Name)
+	for _, v := range numbers {
+		if !arrived[v.Int()] {
+			t.Errorf("%s is lost", names[v.Int()])
+		}
+	}
+}
+
+// leaves yields the numbers of a struct and of those within it.
+func leaves(name string, v reflect.Value) iter.Seq2[string, reflect.Value] {
+	return func(yield func(string, reflect.Value) bool) {
+		if v.Kind() != reflect.Struct {
+			yield(name, v)
+			return
+		}
+		for i := range v.NumField() {
+			for n, f := range leaves(name+"."+v.Type().Field(i).Name, v.Field(i)) {
+				if !yield(n, f) {
+					return
+				}
+			}
 		}
 	}
 }

@@ -222,6 +222,7 @@ type Limits struct {
 	Subscriptions        int // of one session
 	Handshakes           int // clients that are joining
 	HandshakesPerAddress int
+	FailedLogins         auth.ThrottleLimits
 	LongPolls            int // long-poll transports that are open
 }
 

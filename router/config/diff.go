@@ -234,6 +234,7 @@ func limitRows(a, b Limits) []diffRow {
 		{"limits.subscriptions", a.Subscriptions, b.Subscriptions},
 		{"limits.handshakes", a.Handshakes, b.Handshakes},
 		{"limits.handshakes_per_address", a.HandshakesPerAddress, b.HandshakesPerAddress},
+		{"limits.failed_logins", a.FailedLogins, b.FailedLogins},
 		{"limits.longpoll_transports", a.LongPolls, b.LongPolls},
 	}
 }

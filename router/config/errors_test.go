@@ -173,6 +173,11 @@ func TestErrors(t *testing.T) {
 			"a:20:105: scripts.limits.instructions: want an integer, this is a string",
 			"a:20:123: scripts.limits.call_depth: want an integer, this is a number that is not an integer",
 		}},
+		{"a", minimal + "limits: {failed_logins: {slow_after: -1, max_delay: 3, refuse_fr: 5s}}", []string{
+			"a:20:38: limits.failed_logins.slow_after: -1 is not from 0 to 1000000",
+			"a:20:53: limits.failed_logins.max_delay: 3 has no unit: write 3ms or 3s",
+			`a:20:56: limits.failed_logins.refuse_fr: unknown key; did you mean "refuse_for"?`,
+		}},
 		{"a", minimal + "limits: {max_message_size: 2GiB, hello_timeout: 5 seconds, write_timeout: [], pending_calls: 0}", []string{
 			"a:20:28: limits.max_message_size: 2GiB is not from 1KiB to 1GiB",
 			`a:20:49: limits.hello_timeout: "5 seconds" is not a duration: write 500ms, 5s or 1m30s`,

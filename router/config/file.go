@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+
+	"usher/router/auth"
 )
 
 // usherFile reads usher.yaml. Its keys:
@@ -193,7 +195,35 @@ func limits(v value) Limits {
 		Subscriptions:        f.get("subscriptions").integer(1, 1e7),
 		Handshakes:           f.get("handshakes").integer(1, 1e6),
 		HandshakesPerAddress: f.get("handshakes_per_address").integer(1, 1e6),
+		FailedLogins:         failedLogins(f.get("failed_logins")),
 		LongPolls:            f.get("longpoll_transports").integer(1, 1e6),
+	}
+	f.done(nil)
+	return l
+}
+
+// failedLogins reads how wrong logins are slowed down and refused; see
+// auth.ThrottleLimits:
+//
+//	slow_after    so many are answered at once; 0: nothing is slowed down or refused
+//	max_delay     how much later the next are answered at most
+//	refuse_after  so many of one address make it be refused
+//	refuse_for    for how long
+//	window        in what time half of them are forgotten
+//	entries       how many addresses and authids are remembered
+func failedLogins(v value) auth.ThrottleLimits {
+	f := v.fields()
+	slowAfter := f.get("slow_after")
+	l := auth.ThrottleLimits{
+		SlowAfter:   slowAfter.integer(0, 1e6),
+		MaxDelay:    f.get("max_delay").duration(),
+		RefuseAfter: f.get("refuse_after").integer(1, 1e6),
+		RefuseFor:   f.get("refuse_for").duration(),
+		Window:      f.get("window").duration(),
+		Entries:     f.get("entries").integer(16, 1e7),
+	}
+	if !slowAfter.absent() && l.SlowAfter == 0 {
+		l.SlowAfter = -1
 	}
 	f.done(nil)
 	return l

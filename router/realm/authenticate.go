@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"usher/router/auth"
 	"usher/router/codec"
@@ -20,7 +21,13 @@ func (h *handshake) authenticate(r *auth.Request, hello *wamp.Hello) *auth.Accep
 	if !hello.HasAuthmethods {
 		offered = []string{auth.MethodAnonymous}
 	}
+	if left := h.node.throttle.Refused(h.transport.Peer); left > 0 {
+		h.node.refusedLogins.Add(1)
+		h.abort(wamp.ErrAuthenticationDenied, fmt.Sprintf("too many wrong logins came from this address, try again in %d s", int(left.Seconds())+1), transport.CloseNormal)
+		return nil
+	}
 	dialogue, outcome := auth.Begin(&h.endpoint.Auth, h.node.snapshot.Load(), r, offered)
+	proven := false // something was checked that can be guessed
 	for {
 		switch {
 		case outcome.Challenge != nil:
@@ -28,21 +35,46 @@ func (h *handshake) authenticate(r *auth.Request, hello *wamp.Hello) *auth.Accep
 			if answer == nil {
 				return nil
 			}
-			outcome = dialogue.Answer(answer)
+			outcome, proven = dialogue.Answer(answer), true
 		case outcome.Ask != nil:
 			h.logAsked(outcome.Ask, r)
 			// The authenticator may take its time: others must not wait for this reader.
 			h.batch.Flush()
-			outcome = dialogue.Decide(h.node.ask(context.Background(), outcome.Ask, r))
+			outcome, proven = dialogue.Decide(h.node.ask(context.Background(), outcome.Ask, r)), true
 		case outcome.Accept != nil:
 			return outcome.Accept
 		case outcome.Refuse != nil:
+			if proven {
+				h.slowDown(r, outcome.Refuse)
+			}
 			h.refuse(r, outcome.Refuse)
 			return nil
 		default:
 			h.failRequest(r, outcome.Fail)
 			return nil
 		}
+	}
+}
+
+// slowDown keeps a client waiting that was wrong too often. What the configuration
+// lacks is no wrong login.
+func (h *handshake) slowDown(r *auth.Request, refusal *auth.Refusal) {
+	switch refusal.URI {
+	case wamp.ErrNoSuchRealm, wamp.ErrNoSuchRole, wamp.ErrUnavailable:
+		return
+	}
+	h.node.failedLogins.Add(1)
+	delay := h.node.throttle.Failed(h.transport.Peer, r.Authid)
+	if delay == 0 {
+		return
+	}
+	h.node.slowedLogins.Add(1)
+	h.batch.Flush()
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-h.conn.Done():
 	}
 }
 

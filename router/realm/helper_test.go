@@ -123,6 +123,7 @@ func (w *world) expectEmpty() {
 	}
 	st := w.Stats()
 	st.SlowClients, st.DroppedEvents = 0, 0
+	st.FailedLogins, st.SlowedLogins, st.RefusedLogins = 0, 0, 0
 	if st != (Stats{}) {
 		w.t.Errorf("ended sessions left something behind: %+v", st)
 	}

@@ -46,6 +46,11 @@ type Node struct {
 	lastSubscription atomic.Uint64
 	slow             atomic.Uint64
 	dropped          atomic.Uint64
+
+	throttle      *auth.Throttle
+	failedLogins  atomic.Uint64
+	slowedLogins  atomic.Uint64
+	refusedLogins atomic.Uint64
 }
 
 // NewNode returns a Node that serves p. agent is WELCOME.Details.agent.
@@ -58,6 +63,7 @@ func NewNode(p *Policy, limits Limits, agent string, log *slog.Logger) *Node {
 		realms:   make(map[string]*realm),
 		sessions: make(map[wamp.ID]*session),
 	}
+	n.throttle = auth.NewThrottle(n.limits.Throttle, nil)
 	n.admission.init(&n.limits)
 	n.Apply(p)
 	return n
@@ -77,11 +83,17 @@ type Stats struct {
 	PendingCalls  int    // calls without an answer
 	SlowClients   uint64 // closed because they did not read what they were sent
 	DroppedEvents uint64 // that a subscriber did not get for that or for its format
+	FailedLogins  uint64 // whose proof was wrong, or that an authenticator refused
+	SlowedLogins  uint64 // of these, those that were answered later because there were many
+	RefusedLogins uint64 // not looked at, because too many of their address had failed
 }
 
 // Stats counts. It takes time in proportion to the number of sessions.
 func (n *Node) Stats() Stats {
-	st := Stats{SlowClients: n.slow.Load(), DroppedEvents: n.dropped.Load(), Joining: n.admission.count()}
+	st := Stats{
+		SlowClients: n.slow.Load(), DroppedEvents: n.dropped.Load(), Joining: n.admission.count(),
+		FailedLogins: n.failedLogins.Load(), SlowedLogins: n.slowedLogins.Load(), RefusedLogins: n.refusedLogins.Load(),
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, r := range n.realms {

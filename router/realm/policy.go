@@ -80,6 +80,7 @@ type Limits struct {
 	WildcardShapes       int           // ways in which wildcards stand in patterns of one length, each look-up pays for them; 1,024
 	Handshakes           int           // sessions that are joining, all addresses; 16,384
 	HandshakesPerAddress int           // likewise of one address; 0: the default of 4,096
+	Throttle             auth.ThrottleLimits
 }
 
 // withDefaults fills in what is zero.
