@@ -177,6 +177,7 @@ func (l *listener) openPoll(w http.ResponseWriter, r *http.Request, s *site, p *
 		Peer:            peer,
 		HeadersReceived: receivedHeaders(r),
 		Secure:          secure,
+		TLS:             r.TLS,
 		Path:            p.path,
 		Query:           r.URL.RawQuery,
 	}
