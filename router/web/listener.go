@@ -35,9 +35,10 @@ type listener struct {
 
 // site is what a listener serves: immutable, replaced by Reload.
 type site struct {
-	sockets     map[string]*socket // by path
-	polls       map[string]*pollPath
-	folders     []folder // the longest path first
+	sockets     map[string]*socket   // by path
+	polls       map[string]*pollPath // by path
+	retired     map[string]*pollPath // by path: configured no more, for the transports that are open there
+	folders     []folder             // the longest path first
 	hosts       hostPolicy
 	proxies     []netip.Prefix
 	trustUnix   bool

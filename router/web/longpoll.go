@@ -63,7 +63,7 @@ func newPollPath(p *config.Path) *pollPath {
 // asked for: open, or receive, send or close of the transport id. An empty action
 // is the path itself.
 func (s *site) poll(path string) (p *pollPath, id, action string) {
-	if len(s.polls) == 0 {
+	if len(s.polls)+len(s.retired) == 0 {
 		return nil, "", ""
 	}
 	if p := s.polls[path]; p != nil {
@@ -80,7 +80,23 @@ func (s *site) poll(path string) (p *pollPath, id, action string) {
 	if base == "" {
 		base = "/"
 	}
-	return s.polls[base], id, action
+	if p := s.polls[base]; p != nil || action == "open" {
+		return p, id, action
+	}
+	return s.retired[base], id, action
+}
+
+// retire keeps the long-poll paths that old has and s has not, where transports
+// are open: their sessions go on.
+func (s *site) retire(old *site, open func(path string) bool) {
+	s.retired = map[string]*pollPath{}
+	for _, paths := range []map[string]*pollPath{old.polls, old.retired} {
+		for path, p := range paths {
+			if s.polls[path] == nil && open(path) {
+				s.retired[path] = p
+			}
+		}
+	}
 }
 
 func cutLast(path string) (before, last string) {

@@ -433,6 +433,18 @@ func TestReloadKeepsLongPollTransports(t *testing.T) {
 	w.expect(t, 200, `[6,{},"x"]`, path+"/receive", "")
 	w.expect(t, 400, "wamp.2.cbor", "/lp/open", `{"protocols": ["wamp.2.json"]}`)
 	w.expect(t, 405, "", "/two/lp/open", "")
+	// A path that is configured no more opens nothing; its sessions go on.
+	for range 2 {
+		if err := w.Reload(conf(t, "", "", "")); err != nil {
+			t.Fatal(err)
+		}
+		sendNow(t, k.conn, &wamp.Goodbye{Reason: "y"})
+		w.expect(t, 200, `[6,{},"y"]`, path+"/receive", "")
+		w.expect(t, 405, "", "/lp/open", `{"protocols": ["wamp.2.json"]}`)
+	}
+	if err := w.Reload(c); err != nil {
+		t.Fatal(err)
+	}
 	if a := w.Addresses(); strings.Join(a[0].LongPolls, " ") != "http://"+w.address+"/lp" {
 		t.Errorf("addresses %+v", a)
 	}

@@ -85,6 +85,18 @@ func (p *polls) find(l *listener, path, id string) *poll {
 	return nil
 }
 
+// openAt reports whether transports are open that were opened at path of l.
+func (p *polls) openAt(l *listener, path string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, entry := range p.byID {
+		if entry.listener == l && entry.path == path {
+			return true
+		}
+	}
+	return false
+}
+
 // ended takes up that a transport has ended and its session too.
 func (p *polls) ended(entry *poll) {
 	p.mu.Lock()

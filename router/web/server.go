@@ -161,6 +161,7 @@ func (s *Server) Reload(c *config.Config) error {
 	}
 	for i, l := range s.listeners {
 		if sites[i] != nil {
+			sites[i].retire(l.site.Load(), func(path string) bool { return s.polls.openAt(l, path) })
 			l.site.Store(sites[i])
 		}
 	}
