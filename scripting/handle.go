@@ -29,12 +29,12 @@ func (v *vm) handleCall(w *work) {
 		i.Error(wamp.ErrNoSuchProcedure, textPayload("the procedure has been unregistered"))
 		return
 	}
-	if i.Context().Err() != nil { // while it waited
+	if i.Ended() { // while it waited
 		i.Error(wamp.ErrCanceled, textPayload(errUnwanted.Error()))
 		return
 	}
-	ctx, release := v.whileWanted(i)
-	defer release()
+	ctx, cancel := v.handlerContext(&i.Details)
+	defer cancel()
 	v.depth = w.depth
 	defer func() { v.depth = 0 }()
 	fn := v.handlers[index]
@@ -47,7 +47,11 @@ func (v *vm) handleCall(w *work) {
 			invalid = err
 			return nil
 		}
-		results, err := v.call(fn, args, kwargs, v.callDetails(w))
+		var results []lua.LValue
+		err = v.whileWanted(i, func() error {
+			results, err = v.call(fn, args, kwargs, v.callDetails(w))
+			return err
+		})
 		if err != nil {
 			raised, err = v.raisedCall(i.Format(), err)
 			return err

@@ -93,3 +93,45 @@ end)`)})
 		t.Error(got)
 	}
 }
+
+// What does not change keeps its ids over a reload, whatever its options are.
+func TestReloadKeepsWhatIsEqual(t *testing.T) {
+	script := func(a, b string) string {
+		return backend(`
+router.register("com.example.a", function() end, ` + a + `)
+router.register("com.example.b", function() end, {match = "prefix", disclose_caller = true})
+router.subscribe("com.example.t", function() end, ` + b + `)`)
+	}
+	w := newWorld(t, map[string]string{"a.lua": script(`{invoke = "roundrobin", concurrency = 2}`, `{get_retained = true}`)})
+	c := w.client()
+	ids := func() [3]string {
+		return [3]string{
+			c.mustCall("wamp.registration.lookup", `["com.example.a"]`),
+			c.mustCall("wamp.registration.lookup", `["com.example.b",{"match":"prefix"}]`),
+			c.mustCall("wamp.subscription.lookup", `["com.example.t"]`),
+		}
+	}
+	first := ids()
+	for _, id := range first {
+		if id == "[null]" {
+			t.Fatalf("ids %v", first)
+		}
+	}
+	w.write("a.lua", script(`{invoke = "roundrobin", concurrency = 2}`, `{get_retained = true}`)+"\n-- saved again")
+	if err := w.reload(); err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(); got != first || w.status("a").Generation != 2 {
+		t.Errorf("ids %v, were %v", got, first)
+	}
+	w.write("a.lua", script(`{invoke = "first"}`, `{get_retained = true, concurrent = true}`))
+	if err := w.reload(); err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(); got[1] != first[1] || got[2] != first[2] {
+		t.Errorf("ids %v, were %v", got, first)
+	}
+	if got := c.mustCall("wamp.registration.get", "["+strings.Trim(ids()[0], "[]")+"]"); !strings.Contains(got, `"invoke":"first"`) {
+		t.Errorf("after another policy: %s", got)
+	}
+}

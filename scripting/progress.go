@@ -3,6 +3,7 @@ package scripting
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -10,26 +11,31 @@ import (
 
 	"usher/router/realm"
 	"usher/router/wamp"
+	"usher/scripting/lua51"
 	"usher/scripting/lualib"
 )
 
 // The reasons for which a procedure is stopped while it runs, beside its limits.
 var (
-	errUnwanted = errors.New("the caller canceled the call or left")
+	errUnwanted = fmt.Errorf("%w: the caller canceled the call or left", lua51.ErrStopped)
 	errTooLong  = errors.New("the call's time-out is over")
 )
 
-// whileWanted is a context that ends with the host and when nobody wants the
-// answer of i any more. release must be called.
-func (v *vm) whileWanted(i *realm.LocalInvocation) (ctx context.Context, release func()) {
-	ctx, cancel := context.WithCancelCause(v.gen.ctx)
-	stop := context.AfterFunc(i.Context(), func() { cancel(errUnwanted) })
-	if i.Details.Timeout == 0 {
-		return ctx, func() { stop(); cancel(nil) }
+// whileWanted runs f, a part of what do runs, and stops the script when nobody
+// wants the answer of i any more.
+func (v *vm) whileWanted(i *realm.LocalInvocation, f func() error) error {
+	i.OnEnd(v.unwanted)
+	defer i.OnEnd(nil)
+	return f()
+}
+
+// handlerContext is what a procedure runs under: where the router leaves the
+// call's time-out to the callee, that ends it, too. cancel must be called.
+func (v *vm) handlerContext(d *wamp.InvocationDetails) (ctx context.Context, cancel context.CancelFunc) {
+	if d.Timeout == 0 {
+		return v.gen.ctx, func() {}
 	}
-	// The router leaves this one's time-out to the callee.
-	timer := time.AfterFunc(time.Duration(min(i.Details.Timeout, maxTimeout))*time.Millisecond, func() { cancel(errTooLong) })
-	return ctx, func() { timer.Stop(); stop(); cancel(nil) }
+	return context.WithTimeoutCause(v.gen.ctx, time.Duration(min(d.Timeout, maxTimeout))*time.Millisecond, errTooLong)
 }
 
 // progressFunction is details.progress(args, kwargs): it sends a progressive

@@ -51,11 +51,12 @@ type vm struct {
 	raised                   *lua.LTable // error value raised by the router's functions,
 	raisedAt                 string      // and where
 
-	budget *lua51.Budget
-	depth  int    // of the procedure that runs
-	secret string // what must not appear in the log
-	calls  int
-	broken bool // not to be used again
+	budget   *lua51.Budget
+	unwanted func() // stops the call that runs: nobody waits for its answer
+	depth    int    // of the procedure that runs
+	secret   string // what must not appear in the log
+	calls    int
+	broken   bool // not to be used again
 }
 
 // newVM makes a VM and runs the generation's script on it. With a load it is
@@ -75,6 +76,7 @@ func newVM(ctx context.Context, g *generation, l *load) (*vm, error) {
 		modules:  map[string]lua.LValue{},
 		handlers: make([]*lua.LFunction, len(g.declarations)),
 	}
+	v.unwanted = func() { v.budget.Stop(errUnwanted) }
 	lualib.Open(v.L, lualib.Options{Print: v.print, Getenv: g.options.getenv})
 	lualib.OpenCrypto(v.L)
 	lualib.OpenLog(v.L, lualib.LogOptions{

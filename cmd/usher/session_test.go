@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"usher/router/client"
+	"usher/router/wamp"
 )
 
 const clientsConfig = `
@@ -181,6 +184,74 @@ func TestSubscribeAndPublish(t *testing.T) {
 	}
 	if status, _, errs := clientCommand(t, url, "", "subscribe", "com.example.a#"); status != exitAnswer || !strings.Contains(errs, "wamp.error.invalid_uri") {
 		t.Errorf("subscribe: %d %s", status, errs)
+	}
+}
+
+// What the router and a callee without an answer make of calls.
+func TestCallsThatTakeLong(t *testing.T) {
+	url := servedURL(t)
+	callee, err := client.Connect(t.Context(), url, client.Options{Realm: "realm1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(callee.Close)
+	called := make(chan struct{}, 1)
+	_, err = callee.Register(t.Context(), "com.example.slow", wamp.RegisterOptions{}, func(ctx context.Context, _ *wamp.Invocation) (wamp.Payload, error) {
+		called <- struct{}{}
+		<-ctx.Done()
+		return wamp.Payload{}, context.Cause(ctx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, out, errs := clientCommand(t, url, "", "call", "--timeout", "50ms", "com.example.slow")
+	if status != exitTimeout || !strings.Contains(out, `"error":"wamp.error.timeout"`) || !strings.Contains(errs, "wamp.error.timeout") {
+		t.Errorf("exit status %d: %s%s", status, out, errs)
+	}
+	<-called
+	stopped := start(t, "call", "--url", url, "com.example.slow")
+	<-called
+	stopped.stop()
+	if status := stopped.status(t); status != exitFailed || !strings.Contains(stopped.err.String(), "context canceled") {
+		t.Errorf("exit status %d: %s", status, stopped.err.String())
+	}
+}
+
+func TestProgressOnTheCommandLine(t *testing.T) {
+	url := servedURL(t)
+	callee := start(t, "register", "--url", url, "--progress", "--count", "2", "com.example.steps", "1", "2", `"done"`)
+	callee.err.waitFor(t, 0, "registered")
+	status, out, errs := clientCommand(t, url, "", "call", "--receive-progress", "com.example.steps")
+	if want := `{"progress":true,"args":[1]}` + "\n" + `{"progress":true,"args":[2]}` + "\n" + `{"args":["done"]}` + "\n"; status != exitOK || out != want {
+		t.Errorf("exit status %d\ngot  %swant %s%s", status, out, want, errs)
+	}
+	if _, out, _ := clientCommand(t, url, "", "call", "com.example.steps"); out != `{"args":[1,2,"done"]}`+"\n" {
+		t.Errorf("without progress: %s", out)
+	}
+	if status := callee.status(t); status != exitOK || strings.Count(callee.out.String(), `"receive_progress":true`) != 1 {
+		t.Errorf("register ended with %d: %s%s", status, callee.out.String(), callee.err.String())
+	}
+}
+
+// What the router takes away ends the command that had it.
+func TestRevokedOnTheCommandLine(t *testing.T) {
+	url := servedURL(t)
+	first := start(t, "register", "--url", url, "com.example.one")
+	first.err.waitFor(t, 0, "registered")
+	second := start(t, "register", "--url", url, "--force-reregister", "com.example.one")
+	second.err.waitFor(t, 0, "registered")
+	if status := first.status(t); status != exitFailed || !strings.Contains(first.err.String(), "the router has revoked the registration") {
+		t.Errorf("exit status %d: %s", status, first.err.String())
+	}
+}
+
+func TestRetainedOnTheCommandLine(t *testing.T) {
+	url := servedURL(t)
+	if status, out, errs := clientCommand(t, url, "", "publish", "--retain", "com.example.state", `"on"`); status != exitOK {
+		t.Fatalf("publish: %d %s%s", status, out, errs)
+	}
+	if status, out, errs := clientCommand(t, url, "", "subscribe", "--get-retained", "--count", "1", "com.example.state"); status != exitOK || !strings.Contains(out, `"retained":true,"args":["on"]`) {
+		t.Errorf("subscribe: %d %s%s", status, out, errs)
 	}
 }
 

@@ -206,6 +206,7 @@ type LocalInvocation struct {
 
 	mu       sync.Mutex
 	finished bool
+	onEnd    func()          // see OnEnd; may be nil
 	ctx      context.Context // made when it is asked for
 	cancel   context.CancelFunc
 }
@@ -227,6 +228,25 @@ func (i *LocalInvocation) Context() context.Context {
 	return i.ctx
 }
 
+// OnEnd is Context for a callee that has no use for one: f is called once when
+// it would end, at once if it has. A nil f takes the last one back: it does not run
+// any more when OnEnd returns. f must be quick and must not use the invocation.
+func (i *LocalInvocation) OnEnd(f func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.onEnd = f; f != nil && i.finished {
+		i.onEnd = nil
+		f()
+	}
+}
+
+// Ended reports whether Context has ended, or would have.
+func (i *LocalInvocation) Ended() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.finished
+}
+
 // finish ends the context: nobody waits for the answer any more.
 func (i *LocalInvocation) finish() { i.interrupt() }
 
@@ -235,6 +255,10 @@ func (i *LocalInvocation) interrupt() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.finished = true
+	if i.onEnd != nil {
+		i.onEnd()
+		i.onEnd = nil
+	}
 	if i.cancel != nil {
 		i.cancel()
 	}

@@ -165,6 +165,33 @@ func TestCallerOfLocalLeaves(t *testing.T) {
 	i.Yield(wamp.Payload{})
 }
 
+// TestOnEnd: once, at once where the end was before, and never for one taken back.
+func TestOnEnd(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	h := newRecorder()
+	bind(t, w.local("backend", h), []string{"com.example.add2"}, nil)
+	c := w.join(wamp.JSON, "frontend")
+	c.send(`[48,1,{},"com.example.add2"]`)
+	i := <-h.invocations
+	taken, kept, late := 0, 0, 0
+	i.OnEnd(func() { taken++ })
+	i.OnEnd(nil)
+	i.OnEnd(func() { kept++ })
+	if i.Ended() {
+		t.Error("it has ended before the answer")
+	}
+	i.Yield(wamp.Payload{})
+	c.expect(`[50,1,{}]`)
+	i.Yield(wamp.Payload{})
+	if !i.Ended() {
+		t.Error("it has not ended with the answer")
+	}
+	i.OnEnd(func() { late++ })
+	if taken != 0 || kept != 1 || late != 1 {
+		t.Errorf("called %d, %d and %d times, want 0, 1 and 1", taken, kept, late)
+	}
+}
+
 func TestLocalCaller(t *testing.T) {
 	eachFormat(t, func(t *testing.T, f wamp.Format) {
 		w := newWorld(t, scenario(), Limits{})
