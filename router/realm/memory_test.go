@@ -153,7 +153,7 @@ func openPairs(w *world) func() transport.Conn {
 func openWebSockets(w *world) func() transport.Conn {
 	router, dialer := transport.New(transport.Options{}), transport.New(transport.Options{})
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if c, err := router.Upgrade(rw, r, nil); err == nil {
+		if c, err := router.Upgrade(rw, r, transport.UpgradeOptions{}); err == nil {
 			w.serveAnyone(c)
 		}
 	}))

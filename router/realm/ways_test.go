@@ -100,7 +100,7 @@ func openWebSocket(w *world, serve func(transport.Conn), sub string, secure bool
 	w.t.Helper()
 	router := transport.New(transport.Options{})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		c, err := router.Upgrade(rw, r, nil)
+		c, err := router.Upgrade(rw, r, transport.UpgradeOptions{})
 		if err != nil {
 			w.t.Error(err)
 			return

@@ -28,6 +28,7 @@ const (
 	statusProtocol    = 1002
 	statusUnsupported = 1003
 	statusNone        = 1005 // never on the wire: the peer gave none
+	statusInvalid     = 1007
 	statusPolicy      = 1008
 	statusTooLarge    = 1009
 	statusInternal    = 1011

@@ -1,8 +1,11 @@
 package transport
 
 import (
+	"bufio"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-
-	"github.com/gorilla/websocket"
 )
 
 // DialOptions say how to connect. The zero value offers all Subprotocols.
@@ -19,6 +20,7 @@ type DialOptions struct {
 	Subprotocols []string    // in order of preference; a RawSocket asks for the format of the first
 	Header       http.Header // of a WebSocket's upgrade request
 	TLS          *tls.Config // for wss and rss; nil: the defaults
+	Deflate      *Deflate    // a WebSocket asks for compression; nil: it does not
 }
 
 // Dial connects to a WAMP router. The handshake is bounded by ctx. The url is one of
@@ -65,11 +67,11 @@ func parseTarget(s string) (target, error) {
 	}
 	switch u.Scheme {
 	case "ws", "wss":
-		return target{url: s}, nil
+		return target{secure: u.Scheme == "wss", url: s}, nil
 	case "ws+unix", "wss+unix":
 		name, path, _ := strings.Cut(u.Path, ":")
 		at := url.URL{Scheme: strings.TrimSuffix(u.Scheme, "+unix"), Host: "localhost", Path: path, RawQuery: u.RawQuery}
-		return target{network: "unix", address: name, url: at.String()}, socketName(u, name)
+		return target{secure: at.Scheme == "wss", network: "unix", address: name, url: at.String()}, socketName(u, name)
 	case "rs+unix", "rss+unix":
 		return target{rawSocket: true, secure: u.Scheme == "rss+unix", network: "unix", address: u.Path}, socketName(u, u.Path)
 	case "rs", "rss":
@@ -102,18 +104,19 @@ func (t target) tls(c *tls.Config) *tls.Config {
 	return c
 }
 
+func (t target) dial(ctx context.Context, c *tls.Config) (net.Conn, error) {
+	if t.secure {
+		return (&tls.Dialer{Config: t.tls(c)}).DialContext(ctx, t.network, t.address)
+	}
+	return new(net.Dialer).DialContext(ctx, t.network, t.address)
+}
+
 func (t *Transport) dialRawSocket(ctx context.Context, to target, o DialOptions) (*RawSocket, error) {
 	s := parseSubprotocol(o.Subprotocols[0])
 	if s.format == 0 {
 		return nil, fmt.Errorf("%q has no format that a RawSocket can have", o.Subprotocols[0])
 	}
-	var nc net.Conn
-	var err error
-	if to.secure {
-		nc, err = (&tls.Dialer{Config: to.tls(o.TLS)}).DialContext(ctx, to.network, to.address)
-	} else {
-		nc, err = new(net.Dialer).DialContext(ctx, to.network, to.address)
-	}
+	nc, err := to.dial(ctx, o.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -121,89 +124,81 @@ func (t *Transport) dialRawSocket(ctx context.Context, to target, o DialOptions)
 }
 
 func (t *Transport) dialWebSocket(ctx context.Context, to target, o DialOptions) (*WebSocket, error) {
-	var asked *asking
-	wrap := func(nc net.Conn, err error) (net.Conn, error) {
-		if err != nil {
-			return nil, err
-		}
-		asked = &asking{Conn: nc}
-		return asked, nil
-	}
-	dialer := websocket.Dialer{
-		Subprotocols:    o.Subprotocols,
-		ReadBufferSize:  handshakeBuffer,
-		WriteBufferSize: handshakeBuffer,
-		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if to.network != "" {
-				network, addr = to.network, to.address
-			}
-			return wrap(new(net.Dialer).DialContext(ctx, network, addr))
-		},
-		NetDialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if to.network != "" {
-				network, addr = to.network, to.address
-			}
-			return wrap((&tls.Dialer{Config: to.tls(o.TLS)}).DialContext(ctx, network, addr))
-		},
-	}
-	ws, response, err := dialer.DialContext(ctx, to.url, o.Header)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, to.url, nil)
 	if err != nil {
-		if response != nil {
-			text, _ := io.ReadAll(io.LimitReader(response.Body, 512)) // what there is
-			return nil, fmt.Errorf("%w: %s: %s", err, response.Status, text)
-		}
 		return nil, err
 	}
-	s := parseSubprotocol(ws.Subprotocol())
-	if s.format == 0 {
-		_ = ws.Close() // nothing was said yet
-		return nil, fmt.Errorf("%w: router chose %q", ErrSubprotocol, ws.Subprotocol())
+	if to.network == "" {
+		to.network, to.address = "tcp", r.URL.Host
+		if r.URL.Port() == "" {
+			port := map[bool]string{false: "80", true: "443"}[to.secure]
+			to.address = net.JoinHostPort(r.URL.Hostname(), port)
+		}
 	}
-	c := t.newWebSocket(asked.Conn, true)
-	c.start(s)
-	if len(asked.came) > 0 {
-		c.in.raw = &buffer{asked.came}
+	nc, err := to.dial(ctx, o.TLS)
+	if err != nil {
+		return nil, err
 	}
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(past()) })
+	br := bufio.NewReader(io.LimitReader(nc, maxAnswer))
+	s, deflate, err := ask(nc, br, r, o)
+	if !stop() {
+		err = ctx.Err() // which is why it failed, if it did
+	}
+	if err != nil {
+		_ = nc.Close() // nothing was said yet
+		return nil, err
+	}
+	c := t.newWebSocket(nc, true)
+	c.start(s, deflate)
+	c.came(br)
 	return c, nil
 }
 
-// asking is the connection as gorilla sees it until the handshake is answered.
-type asking struct {
-	net.Conn
-	came  []byte // and was not handed out yet
-	blank int    // how much of blankLine came last
-}
+// maxAnswer bounds the answer to a handshake, in bytes.
+const maxAnswer = 64 << 10
 
-// blankLine ends the head of an answer.
-const blankLine = "\r\n\r\n"
-
-// Read hands out no more than the head of the answer at first: what is behind it
-// are frames, unless it is a refusal.
-func (a *asking) Read(p []byte) (int, error) {
-	if len(a.came) == 0 {
-		a.came = make([]byte, smallBuffer)
-		n, err := a.Conn.Read(a.came)
-		a.came = a.came[:max(n, 0)]
-		if n <= 0 {
-			return n, err
-		}
+// ask does the client's part of a handshake and returns what was agreed.
+func ask(w io.Writer, br *bufio.Reader, r *http.Request, o DialOptions) (s subprotocol, d *deflation, err error) {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // it does not fail
+	key := base64.StdEncoding.EncodeToString(random[:])
+	r.Header = o.Header.Clone()
+	if r.Header == nil {
+		r.Header = http.Header{}
 	}
-	n := 0
-	if a.blank == len(blankLine) {
-		n = len(a.came)
+	if host := r.Header.Get("Host"); host != "" {
+		r.Host = host
 	}
-	for n < min(len(p), len(a.came)) && a.blank < len(blankLine) {
-		switch a.came[n] {
-		case blankLine[a.blank]:
-			a.blank++
-		case blankLine[0]:
-			a.blank = 1
-		default:
-			a.blank = 0
-		}
-		n++
+	if password, ok := r.URL.User.Password(); ok && r.Header.Get("Authorization") == "" {
+		r.SetBasicAuth(r.URL.User.Username(), password)
 	}
-	n = copy(p, a.came[:n])
-	a.came = a.came[n:]
-	return n, nil
+	r.Header.Set("Upgrade", "websocket")
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Sec-WebSocket-Key", key)
+	r.Header.Set("Sec-WebSocket-Version", "13")
+	r.Header.Set("Sec-WebSocket-Protocol", strings.Join(o.Subprotocols, ", "))
+	if o.Deflate != nil {
+		r.Header.Set("Sec-WebSocket-Extensions", extensionName+"; server_no_context_takeover; client_no_context_takeover")
+	}
+	if err := r.Write(w); err != nil {
+		return s, nil, err
+	}
+	answer, err := http.ReadResponse(br, r)
+	if err != nil {
+		return s, nil, err
+	}
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, 512)) // what there is
+		return s, nil, fmt.Errorf("handshake refused: %s: %s", answer.Status, text)
+	}
+	if !listed(answer.Header, "Upgrade", "websocket") || !listed(answer.Header, "Connection", "upgrade") || answer.Header.Get("Sec-Websocket-Accept") != acceptKey(key) {
+		return s, nil, errors.New("the answer to the handshake is none of WebSocket")
+	}
+	name := answer.Header.Get("Sec-Websocket-Protocol")
+	if s = parseSubprotocol(name); s.format == 0 {
+		return s, nil, fmt.Errorf("%w: router chose %q", ErrSubprotocol, name)
+	}
+	d, err = o.Deflate.accepted(answer.Header)
+	return s, d, err
 }

@@ -15,6 +15,10 @@ const (
 	opPong         = 10
 )
 
+// rsv1 is the bit of a header's first byte that says that the message is
+// compressed (RFC 7692, section 6).
+const rsv1 = 0x40
+
 // maxControl bounds the payload of a control frame.
 const maxControl = 125
 

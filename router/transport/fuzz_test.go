@@ -21,16 +21,22 @@ func FuzzReader(f *testing.F) {
 	f.Add(byte(4), append(frame(opBinary, "\x81"), append(frame(0x80|opPing, "x"), frame(0x80, "\x01")...)...))
 	f.Add(byte(4), []byte{})
 	f.Add(byte(5), []byte{0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	f.Add(byte(132), frame(0xc0|opText, string(compressed([]byte("[1111111111111111]"), maxWindowBits))))
+	f.Add(byte(133), frame(0xc0|opText, "\x00"))
 	const bound = 4096
 	tr := New(Options{MaxMessageSize: bound, CloseTimeout: 100 * time.Millisecond})
 	f.Fuzz(func(t *testing.T, kind byte, data []byte) {
 		client, server := net.Pipe()
 		go func() { _, _ = io.Copy(io.Discard, client) }() // until the end
 		name := subprotocol{wamp.JSON + wamp.Format(kind%6/2), kind%2 == 1}.String()
-		c, err := tr.Upgrade(hijackable{conn: server}, &http.Request{Method: http.MethodGet, Header: http.Header{
+		h := http.Header{
 			"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
 			"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Protocol": {name},
-		}}, nil)
+		}
+		if kind >= 128 {
+			h.Set("Sec-Websocket-Extensions", extensionName)
+		}
+		c, err := tr.Upgrade(hijackable{conn: server}, &http.Request{Method: http.MethodGet, Header: h}, UpgradeOptions{Deflate: &Deflate{}})
 		if err != nil {
 			t.Fatal(err)
 		}

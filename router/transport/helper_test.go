@@ -30,6 +30,7 @@ type endpoint struct {
 	server    *httptest.Server
 	accepted  chan *WebSocket
 	failed    chan error
+	deflate   *Deflate // how its connections may be compressed, and what dial asks for
 }
 
 // listen serves connections with the given options until the test ends.
@@ -38,7 +39,7 @@ func listen(t testing.TB, o Options, offered ...string) *endpoint { return serve
 func serve(t testing.TB, o Options, secure bool, offered []string) *endpoint {
 	e := &endpoint{t: t, transport: New(o), accepted: make(chan *WebSocket, 2000), failed: make(chan error, 16)}
 	e.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := e.transport.Upgrade(w, r, offered)
+		c, err := e.transport.Upgrade(w, r, UpgradeOptions{Subprotocols: offered, Deflate: e.deflate})
 		if err != nil {
 			e.failed <- err
 			return
@@ -77,7 +78,7 @@ func (e *endpoint) accept() *WebSocket {
 // dial connects with the package's own client.
 func (e *endpoint) dial(subprotocols ...string) (client, server *WebSocket) {
 	e.t.Helper()
-	o := DialOptions{Subprotocols: subprotocols, TLS: &tls.Config{InsecureSkipVerify: true}}
+	o := DialOptions{Subprotocols: subprotocols, Deflate: e.deflate, TLS: &tls.Config{InsecureSkipVerify: true}}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c, err := e.transport.Dial(ctx, e.url(), o)

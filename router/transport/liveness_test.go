@@ -39,7 +39,7 @@ func overPipe(t *testing.T, o Options) (*websocket.Conn, *WebSocket, func()) {
 	l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	accepted := make(chan *WebSocket, 1)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := tr.Upgrade(w, r, nil)
+		c, err := tr.Upgrade(w, r, UpgradeOptions{})
 		if err != nil {
 			t.Error(err)
 		}

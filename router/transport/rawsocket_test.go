@@ -140,7 +140,7 @@ func TestDialRawSocketErrors(t *testing.T) {
 func TestDialTargets(t *testing.T) {
 	for url, want := range map[string]target{
 		"ws://x/ws":                     {url: "ws://x/ws"},
-		"wss://x/ws":                    {url: "wss://x/ws"},
+		"wss://x/ws":                    {secure: true, url: "wss://x/ws"},
 		"ws+unix:///run/u.sock":         {network: "unix", address: "/run/u.sock", url: "ws://localhost"},
 		"ws+unix:///run/u.sock:/ws?a=b": {network: "unix", address: "/run/u.sock", url: "ws://localhost/ws?a=b"},
 		"rs+unix:///run/u%20sock":       {rawSocket: true, network: "unix", address: "/run/u sock"},

@@ -19,12 +19,13 @@ import (
 // starts itself. write blocks where the peer is slow and ends when nothing waits;
 // finish ends the connection. Both wait no longer than the options say.
 type stream struct {
-	t     *Transport
-	nc    net.Conn
-	raw   syscall.RawConn // for input and output without waiting; nil: not possible
-	sub   subprotocol
-	frame framing
-	done  chan struct{}
+	t       *Transport
+	nc      net.Conn
+	raw     syscall.RawConn // for input and output without waiting; nil: not possible
+	sub     subprotocol
+	frame   framing
+	deflate *deflation // nil: messages are not compressed
+	done    chan struct{}
 
 	in  inbound
 	out outbound
@@ -110,12 +111,20 @@ func (c *stream) SendShared(b *Batch, m *Shared) error {
 	if err != nil {
 		return err
 	}
+	var deflated []byte
+	if c.deflate != nil {
+		deflated = m.deflated(c.t, c.sub.format, c.deflate)
+	}
 	c.mu.Lock()
 	if c.state != stateOpen {
 		c.mu.Unlock()
 		return ErrClosed
 	}
-	err = c.out.queue.appendEncoded(encoded)
+	if deflated != nil {
+		err = c.out.queue.appendDeflated(deflated, len(encoded))
+	} else {
+		err = c.out.queue.appendEncoded(encoded)
+	}
 	return c.sent(b, err)
 }
 

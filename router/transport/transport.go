@@ -10,11 +10,12 @@ import (
 // counters. It is safe for concurrent use. It needs no closing: its goroutines
 // and its timer exist only while connections give them work.
 type Transport struct {
-	options  Options
-	buffers  buffers
-	flushers flushers
-	wheel    wheel
-	counters counters
+	options   Options
+	buffers   buffers
+	deflaters deflaters
+	flushers  flushers
+	wheel     wheel
+	counters  counters
 }
 
 // New returns a Transport with the given options.
@@ -22,6 +23,7 @@ func New(o Options) *Transport {
 	o = o.withDefaults()
 	t := &Transport{options: o}
 	t.flushers.max = runtime.GOMAXPROCS(0)
+	t.deflaters.max = runtime.GOMAXPROCS(0)
 	t.wheel.init(o.PingInterval, o.PingTimeout)
 	return t
 }

@@ -26,8 +26,9 @@ func (t *Transport) newWebSocket(nc net.Conn, client bool) *WebSocket {
 	return c
 }
 
-// start makes c a Conn, after the handshake.
-func (c *WebSocket) start(s subprotocol) {
+// start makes c a Conn, after the handshake. d says how messages are compressed.
+func (c *WebSocket) start(s subprotocol, d *deflation) {
+	c.deflate = d
 	q := queue{masked: c.in.client, opcode: opBinary, sep: codec.SeparatorJSON}
 	if s.format == wamp.JSON {
 		q.opcode = opText

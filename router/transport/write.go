@@ -19,7 +19,9 @@ type outbound struct {
 	pingDue bool
 
 	pending  []segment // taken, not written yet
-	left     int       // bytes of pending
+	spare    []segment // what pending is rebuilt in
+	left     int       // bytes of pending, as they were when taken
+	deflated bool      // pending is compressed where it is to be
 	deadline bool      // one is set on the socket
 }
 
@@ -48,7 +50,7 @@ func (c *stream) take() {
 	c.t.counters.messagesOut.Add(int64(o.queue.messages))
 	o.queue.messages = 0
 	o.pending = o.queue.take(o.pending, maxTake)
-	o.left = 0
+	o.left, o.deflated = 0, false
 	for _, s := range o.pending {
 		o.left += len(s.b)
 	}
@@ -67,7 +69,7 @@ func (c *stream) flush() {
 	for {
 		c.take()
 		c.mu.Unlock()
-		if c.raw == nil || !c.writeAtOnce() {
+		if c.raw == nil || !c.deflateAtOnce() || !c.writeAtOnce() {
 			go c.write()
 			return
 		}
@@ -138,6 +140,7 @@ func (c *stream) write() {
 		_ = c.nc.SetWriteDeadline(deadline)
 		c.out.deadline = true
 		c.mu.Unlock()
+		c.deflatePending()
 		if err := c.writePending(); err != nil {
 			c.writeFailed(err)
 			return
@@ -197,6 +200,7 @@ func (c *stream) finish() {
 			c.takeClose()
 		}
 		c.mu.Unlock()
+		c.deflatePending()
 		if c.raw == nil || !c.writeAtOnce() {
 			_ = c.nc.SetWriteDeadline(c.closeBy)
 			if err := c.writePending(); err != nil {

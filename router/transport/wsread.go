@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 )
@@ -21,10 +22,10 @@ func (e *wsClose) Error() string { return fmt.Sprintf("peer closed with code %d"
 
 // wsHeader is what the header of a frame says (RFC 6455, section 5.2).
 type wsHeader struct {
-	final  bool
-	opcode byte
-	size   int // of the payload
-	key    uint32
+	final, deflated bool
+	opcode          byte
+	size            int // of the payload
+	key             uint32
 }
 
 // readMessage reads the next message, its opcode and data that is valid until more
@@ -49,6 +50,9 @@ func (c *WebSocket) message() (opcode byte, data []byte, err error) {
 	} else {
 		data, err = c.fragments(h)
 	}
+	if err == nil && h.deflated {
+		data, err = c.inflate(data)
+	}
 	return h.opcode, data, err
 }
 
@@ -71,6 +75,20 @@ func (c *WebSocket) fragments(h wsHeader) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// inflate returns a message decompressed. Its size is bounded as it was before.
+func (c *WebSocket) inflate(data []byte) ([]byte, error) {
+	b, err := c.t.inflate(data, c.t.options.MaxMessageSize)
+	if errors.Is(err, errInflated) {
+		return nil, c.tooLarge()
+	}
+	if err != nil {
+		return nil, &wsViolation{statusInvalid, "message cannot be decompressed"}
+	}
+	c.t.buffers.put(c.in.message)
+	c.in.message = b
+	return b.b, nil
 }
 
 func (c *WebSocket) unmask(data []byte, h wsHeader) {
@@ -109,9 +127,9 @@ func (c *WebSocket) header(within bool) (h wsHeader, err error) {
 	if err != nil {
 		return h, err
 	}
-	h.final, h.opcode = b[0]&0x80 != 0, b[0]&0x0f
+	h.final, h.deflated, h.opcode = b[0]&0x80 != 0, b[0]&rsv1 != 0, b[0]&0x0f
 	masked, size := b[1]&0x80 != 0, b[1]&0x7f
-	if why := c.wrong(h, within, b[0]&0x70 != 0, masked, size); why != "" {
+	if why := c.wrong(h, within, b[0]&0x30 != 0, masked, size); why != "" {
 		return h, &wsViolation{statusProtocol, why}
 	}
 	length := 0
@@ -149,7 +167,7 @@ const maxLength = 1<<31 - 1
 func (c *WebSocket) wrong(h wsHeader, within, reserved, masked bool, size byte) string {
 	data := h.opcode == opText || h.opcode == opBinary
 	switch {
-	case reserved:
+	case reserved, h.deflated && (c.deflate == nil || !data):
 		return "a reserved bit is set"
 	case h.opcode > opBinary && h.opcode < opClose, h.opcode > opPong:
 		return fmt.Sprintf("opcode %d is unknown", h.opcode)

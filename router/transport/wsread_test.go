@@ -36,7 +36,7 @@ func TestFramesInPieces(t *testing.T) {
 				}
 				near, far := ends(t, kind)
 				c := New(Options{}).newWebSocket(far, false)
-				c.start(subprotocol{format: wamp.JSON})
+				c.start(subprotocol{format: wamp.JSON}, nil)
 				t.Cleanup(func() { end(t, c) })
 				written := make(chan error, 1)
 				go func() { // ends with the socket

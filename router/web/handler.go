@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"usher/router/auth"
+	"usher/router/transport"
 )
 
 // ServeHTTP answers one request. It is the whole way of a request: a WebSocket's
@@ -71,7 +72,7 @@ func (l *listener) upgrade(w http.ResponseWriter, r *http.Request, s *site, sock
 		Path:            r.URL.Path,
 		Query:           r.URL.RawQuery,
 	}
-	c, err := l.server.options.Transport.Upgrade(w, r, socket.subprotocols)
+	c, err := l.server.options.Transport.Upgrade(w, r, transport.UpgradeOptions{Subprotocols: socket.subprotocols})
 	if err != nil {
 		l.log().Debug("WebSocket handshake failed", slog.Any("error", err), slog.String("peer", peer))
 		return
