@@ -42,15 +42,20 @@ func autobahnJS(serializer string) foreignClient {
 		name: "autobahn-js-" + serializer,
 		set:  nodeClients,
 		args: func(t *testing.T, dir string) []string {
-			args := []string{"node"}
-			// It wants the native WebSocket, which Node 20 hides behind a flag.
-			if version, _ := runClient(t, nil, "node", "--print", "parseInt(process.versions.node)"); version[0] < "22" {
-				args = append(args, "--experimental-websocket")
-			}
-			return append(args, nodeScript(t, "autobahn_client.js", dir), serializer)
+			return append(node(t), nodeScript(t, "autobahn_client.js", dir), serializer)
 		},
 		left: `["leave",["wamp.close.normal",null]]`,
 	}
+}
+
+// node is the command for a script that wants the native WebSocket, which Node 20
+// hides behind a flag.
+func node(t *testing.T) []string {
+	t.Helper()
+	if version, _ := runClient(t, nil, "node", "--print", "parseInt(process.versions.node)"); version[0] < "22" {
+		return []string{"node", "--experimental-websocket"}
+	}
+	return []string{"node"}
 }
 
 func wampy(serializer string) foreignClient {
