@@ -27,7 +27,10 @@ func (m *members) add(s *session) {
 func (m *members) remove(s *session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.byID, s.id)
+	if delete(m.byID, s.id); len(m.byID) == 0 {
+		m.byID, m.byRole = nil, nil // and with them the room that many took
+		return
+	}
 	if m.byRole[s.authrole]--; m.byRole[s.authrole] == 0 {
 		delete(m.byRole, s.authrole)
 	}

@@ -109,16 +109,6 @@ func (s *session) callMeta(b *transport.Batch, w *work, o pending, p metaProcedu
 	o.succeed(b, w, answer)
 }
 
-// flush delivers the meta events of what the procedure did. A Local may call it
-// from a handler, where it must not wait.
-func (c *metaCall) flush() {
-	if c.caller.local != nil {
-		c.caller.realm.flushMeta(nil)
-		return
-	}
-	c.caller.realm.flushMeta(c.batch)
-}
-
 // writeIDs writes a list of the ids of sessions.
 func writeIDs(w *codec.Writer, sessions []*session) {
 	w.BeginList()

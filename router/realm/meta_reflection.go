@@ -91,7 +91,7 @@ func metaDefine(c *metaCall) *ErrorReply {
 	if e != nil {
 		return e
 	}
-	c.flush()
+	c.caller.realm.flushMeta(c.batch)
 	if !changed {
 		c.result.Null()
 		return nil
@@ -105,7 +105,7 @@ func (c *metaCall) undefine(uri string) *ErrorReply {
 		c.result.Null()
 		return nil
 	}
-	c.flush()
+	c.caller.realm.flushMeta(c.batch)
 	c.result.String([]byte(uri))
 	return nil
 }

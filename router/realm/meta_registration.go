@@ -143,7 +143,7 @@ func metaRemoveCallee(c *metaCall) *ErrorReply {
 	case !hasCallee:
 		return newError(wamp.ErrNoSuchRegistration, "session %d is no callee of registration %d", callee, id)
 	}
-	c.flush()
+	c.caller.realm.flushMeta(c.batch)
 	return nil
 }
 

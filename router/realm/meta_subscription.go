@@ -125,7 +125,7 @@ func metaRemoveSubscriber(c *metaCall) *ErrorReply {
 	case !hasSubscriber:
 		return newError(wamp.ErrNoSuchSubscription, "session %d is no subscriber of subscription %d", subscriber, id)
 	}
-	c.flush()
+	c.caller.realm.flushMeta(c.batch)
 	return nil
 }
 

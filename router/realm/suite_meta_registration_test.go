@@ -65,6 +65,63 @@ func TestSuiteMetaRegistration(t *testing.T) {
 	})
 }
 
+// TestSuiteMetaSharedRegistration: callees come to and go from a registration that
+// they share; one that takes the place of another is a new one.
+func TestSuiteMetaSharedRegistration(t *testing.T) {
+	eachWay(t, func(t *testing.T, over way) {
+		w := newWorld(t, scenario(), Limits{})
+		watcher, one, other := w.joinOver(over, "anyone"), w.joinOver(over, "anyone"), w.joinOver(over, "anyone")
+		creates := watcher.subscribe("wamp.registration.on_create", `{}`)
+		registers := watcher.subscribe("wamp.registration.on_register", `{}`)
+		unregisters := watcher.subscribe("wamp.registration.on_unregister", `{}`)
+		deletes := watcher.subscribe("wamp.registration.on_delete", `{}`)
+		member := func(subscription wamp.ID, c *client, id wamp.ID) string {
+			return fmt.Sprintf(`[36,%d,*,{},[%d,%d]]`, subscription, c.session, id)
+		}
+		made := func(c *client, id wamp.ID, invoke string) string {
+			return fmt.Sprintf(`[36,%d,*,{},[%d,{"id":%d,"created":%s,"uri":"com.example.p","match":"exact","invoke":%q}]]`, creates, c.session, id, created, invoke)
+		}
+
+		id := one.register("com.example.p", `{"invoke":"roundrobin"}`)
+		watcher.expect(made(one, id, "roundrobin"), member(registers, one, id))
+		if again := other.register("com.example.p", `{"invoke":"roundrobin"}`); again != id {
+			t.Fatalf("the second callee got registration %d, want %d", again, id)
+		}
+		watcher.expect(member(registers, other, id))
+		watcher.call("wamp.registration.list_callees", fmt.Sprintf(`,[%d]`, id), fmt.Sprintf(`RESULT,[[%d,%d]]]`, one.session, other.session))
+		watcher.call("wamp.registration.count_callees", fmt.Sprintf(`,[%d]`, id), `RESULT,[2]]`)
+
+		request := watcher.next()
+		watcher.send(fmt.Sprintf(`[48,%d,{},"wamp.registration.remove_callee",[%d,%d]]`, request, id, one.session))
+		watcher.expect(member(unregisters, one, id), expand(`RESULT,[]]`, request))
+		one.expect(fmt.Sprintf(`[67,0,{"registration":%d}]`, id))
+		watcher.call("wamp.registration.list_callees", fmt.Sprintf(`,[%d]`, id), fmt.Sprintf(`RESULT,[[%d]]]`, other.session))
+
+		successor := one.register("com.example.p", `{"force_reregister":true}`)
+		watcher.expect(member(unregisters, other, id), member(deletes, other, id), made(one, successor, "single"), member(registers, one, successor))
+		watcher.call("wamp.registration.lookup", `,["com.example.p"]`, fmt.Sprintf(`RESULT,[%d]]`, successor))
+		one.leave()
+		watcher.expect(member(unregisters, one, successor), member(deletes, one, successor))
+	})
+}
+
+// TestSuiteRegistrationRevocationAnswer: a call that the callee had taken before
+// its part was taken from it is answered.
+func TestSuiteRegistrationRevocationAnswer(t *testing.T) {
+	eachWay(t, func(t *testing.T, over way) {
+		w := newWorld(t, scenario(), Limits{})
+		caller, callee := w.joinOver(over, "anyone"), w.joinOver(over, "anyone")
+		id := callee.register("com.example.p", `{}`)
+		caller.send(`[48,1,{},"com.example.p"]`)
+		caller.request = 1
+		callee.expect(fmt.Sprintf(`[68,1,%d,{}]`, id))
+		caller.call("wamp.registration.remove_callee", fmt.Sprintf(`,[%d,%d]`, id, callee.session), `RESULT,[]]`)
+		callee.expect(fmt.Sprintf(`[67,0,{"registration":%d}]`, id))
+		callee.send(`[70,1,{},["done"]]`)
+		caller.expect(`[50,1,{},["done"]]`)
+	})
+}
+
 // noRevocation is what a client announces that cannot be told of a revocation.
 const noRevocation = `{"caller":{},"callee":{},"publisher":{},"subscriber":{}}`
 

@@ -160,13 +160,24 @@ func TestSuiteMetaSessionKill(t *testing.T) {
 // TestSuiteMetaSessionPermissions: the procedures and topics are judged like any
 // others, and nobody but the router offers them.
 func TestSuiteMetaSessionPermissions(t *testing.T) {
+	policy := scenario()
+	policy.Realms["realm1"].Roles["harmless"] = &auth.Role{Name: "harmless", Rules: []auth.Rule{
+		{URI: "", Match: wamp.Prefix, Allow: all},
+		{URI: "wamp.session.kill", Match: wamp.Prefix},
+	}}
 	eachWay(t, func(t *testing.T, over way) {
-		w := newWorld(t, scenario(), Limits{})
+		w := newWorld(t, policy, Limits{})
 		c, restricted := w.joinOver(over, "anyone"), w.joinOver(over, "frontend")
 		restricted.call("wamp.session.count", ``, `ERROR,"wamp.error.not_authorized",["session (session_id=*, authid=*, authrole=\"frontend\") `+
 			`is not authorized to call procedure \"wamp.session.count\" on realm \"realm1\""]]`)
 		restricted.send(`[32,2,{},"wamp.session.on_join"]`)
 		restricted.expect(`[8,32,2,{},"wamp.error.not_authorized",[**]]`)
+		// One that may call everything but this may not kill.
+		harmless := w.joinOver(over, "harmless")
+		harmless.call("wamp.session.count", ``, `RESULT,[3]]`)
+		for _, procedure := range []string{"kill", "kill_by_authid", "kill_by_authrole", "kill_all"} {
+			harmless.call("wamp.session."+procedure, ``, `ERROR,"wamp.error.not_authorized",[**]]`)
+		}
 		c.send(`[64,1,{},"wamp.session.count"]`)
 		c.expect(`[8,64,1,{},"wamp.error.invalid_uri",["cannot register \"wamp.session.count\": URIs that begin with \"wamp.\" are the router's"]]`)
 		c.send(`[16,2,{"acknowledge":true},"wamp.session.on_join",[{}]]`)
