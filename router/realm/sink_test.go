@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,11 +16,13 @@ import (
 // sink is a connection that encodes what it is sent and keeps the last message,
 // or refuses it.
 type sink struct {
+	mu      sync.Mutex // of Send
 	format  wamp.Format
 	refuse  error
 	buffer  []byte
 	invoked wamp.ID // request of the last INVOCATION
 	closed  []transport.CloseReason
+	sent    func(wamp.Message) // nil: nobody is told
 }
 
 func (s *sink) Format() wamp.Format                   { return s.format }
@@ -31,11 +34,16 @@ func (s *sink) Done() <-chan struct{}                 { return nil }
 func (s *sink) SendShared(*transport.Batch, *transport.Shared) error { return s.refuse }
 
 func (s *sink) Send(_ *transport.Batch, m wamp.Message) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.refuse != nil {
 		return s.refuse
 	}
 	if i, ok := m.(*wamp.Invocation); ok {
 		s.invoked = i.Request
+	}
+	if s.sent != nil {
+		s.sent(m)
 	}
 	s.buffer, err = codec.Append(s.buffer[:0], s.format, m)
 	return err
