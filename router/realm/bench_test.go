@@ -204,6 +204,36 @@ func BenchmarkLogin(b *testing.B) {
 	}
 }
 
+// BenchmarkPublish is the router's own part of a publication to so many
+// subscribers of one topic: PUBLISH decoded, EVENT handed to each connection.
+func BenchmarkPublish(b *testing.B) {
+	for _, n := range []int{0, 1, 100, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b, scenario(), Limits{})
+			publisher, _ := w.member(wamp.JSON, "anyone")
+			for range n {
+				s, _ := w.member(wamp.JSON, "anyone")
+				if bye := s.receive([]byte(`[32,1,{},"com.example.topic"]`)); bye != nil {
+					b.Fatal(bye.why)
+				}
+			}
+			message := wamp.Publish{Topic: "com.example.topic", Payload: jsonArgs(`["a small payload"]`)}
+			var data []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				message.Request++
+				var err error
+				if data, err = codec.Append(data[:0], wamp.JSON, &message); err != nil {
+					b.Fatal(err)
+				}
+				if bye := publisher.receive(data); bye != nil {
+					b.Fatal(bye.why)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkPermission is one decision about a URI, from the cache.
 func BenchmarkPermission(b *testing.B) {
 	r := newSnapshot(scenario()).realms["realm1"]["frontend"]

@@ -130,6 +130,7 @@ func (s *session) publish(b *transport.Batch, w *work, m *wamp.Publish) {
 		return
 	}
 	id := newPublication()
+	p := s.compose(b, w, d, id, m)
 	// Queued first, PUBLISHED is also written first, before the fan-out: a batch is
 	// flushed in the order in which it was filled. Flushing it here would take from
 	// several publications that were read together their common write.
@@ -137,7 +138,7 @@ func (s *session) publish(b *transport.Batch, w *work, m *wamp.Publish) {
 		w.published = wamp.Published{Request: m.Request, Publication: id}
 		s.send(b, &w.published)
 	}
-	s.fanOut(b, w, d, id, m)
+	p.fanOut(s.realm)
 }
 
 // newPublication draws a publication's id. It is no secret, so that the fast

@@ -71,15 +71,6 @@ func (h *history) close() {
 	}
 }
 
-// keep adds a publication, unless its receivers are named by session: their ids
-// mean nothing to who asks later.
-func (h *history) keep(p *publication) {
-	if p.audience != nil && (p.audience.lists.Exclude != nil || p.audience.lists.Eligible != nil) {
-		return
-	}
-	h.add(p.kept())
-}
-
 func (h *history) add(k *keptEvent) {
 	a := h.archive
 	a.mu.Lock()
@@ -182,6 +173,7 @@ func (r *realm) configure() {
 		}
 		h.configure(rule)
 		sub.history.Store(h)
+		r.histories.Put(rule.Match, rule.URI, h)
 		recorded[sub] = true
 	}
 	for sub := range r.recorded {
@@ -189,6 +181,7 @@ func (r *realm) configure() {
 			continue
 		}
 		h := sub.history.Swap(nil)
+		r.histories.Delete(sub.match, sub.uri)
 		h.close()
 		if sub.live == 0 {
 			r.removeSubscription(sub)

@@ -156,7 +156,7 @@ func (l *Local) Publish(topic string, o wamp.PublishOptions, p wamp.Payload) (wa
 	id := newPublication()
 	o.Acknowledge = false // nobody waits for a PUBLISHED
 	w := s.node.works.get()
-	s.fanOut(&w.batch, w, d, id, &wamp.Publish{Options: o, Topic: topic, Payload: p})
+	s.compose(&w.batch, w, d, id, &wamp.Publish{Options: o, Topic: topic, Payload: p}).fanOut(s.realm)
 	w.batch.Flush()
 	s.node.works.put(w)
 	return id, nil

@@ -162,8 +162,8 @@ func (r *realm) sendMeta(b *transport.Batch, w *work, e *metaEvent) {
 	p.batch, p.topic = b, e.topic
 	p.publisher, p.excludeMe = e.except, true
 	p.event = wamp.Event{Publication: newPublication(), Payload: e.payload}
-	r.subscriptions.Each(p.topic, w.deliver)
-	p.reset()
+	p.record(r)
+	p.fanOut(r)
 }
 
 // noteJoined notes that s is there.

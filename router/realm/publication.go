@@ -10,19 +10,13 @@ import (
 	"usher/router/wamp"
 )
 
-// fanOut queues the event for all who listen to its topic, and keeps it where it
-// is to be kept.
-func (s *session) fanOut(b *transport.Batch, w *work, d *decision, id wamp.ID, m *wamp.Publish) {
-	p := &w.publication
+// compose makes ready what s publishes. It is kept at once where it is to be kept:
+// who learns that it was published finds it there.
+func (s *session) compose(b *transport.Batch, w *work, d *decision, id wamp.ID, m *wamp.Publish) *publication {
+	p, o := &w.publication, &m.Options
 	p.publisher, p.batch, p.topic = s, b, m.Topic
-	p.trustlevel = s.rules.Load().role.Trustlevel
-	p.publish(d, id, m)
-}
-
-// publish is the rest of fanOut, for publishers that are leaving as well.
-func (p *publication) publish(d *decision, id wamp.ID, m *wamp.Publish) {
-	s, o := p.publisher, &m.Options
 	p.excludeMe = o.ExcludeMe.Or(true)
+	p.trustlevel = d.trustlevel
 	p.event = wamp.Event{Publication: id, Payload: m.Payload}
 	if d.disclosePublisher || o.DiscloseMe == wamp.True {
 		p.event.Details = wamp.EventDetails{Publisher: s.id, PublisherAuthid: s.authid, PublisherAuthrole: s.authrole}
@@ -32,12 +26,23 @@ func (p *publication) publish(d *decision, id wamp.ID, m *wamp.Publish) {
 		p.audience = newAudience(o.Audience)
 	}
 	if o.Retain {
-		// Before the subscribers are read: who subscribes beside this hears of the event
-		// one way or the other.
 		p.sequence = s.realm.retained.keep(p.kept())
 	}
-	s.realm.subscriptions.Each(m.Topic, p.work.deliver)
+	p.record(s.realm)
+	return p
+}
+
+// fanOut queues the event for all who listen to its topic. It ends p.
+func (p *publication) fanOut(r *realm) {
+	r.subscriptions.Each(p.topic, p.work.deliver)
 	p.reset()
+}
+
+// record adds the event to the histories that it belongs to.
+func (p *publication) record(r *realm) {
+	if r.histories.Len() > 0 && !p.isForSessions() {
+		r.histories.Each(p.topic, p.work.record)
+	}
 }
 
 // publication is one event on its way to its subscribers.
@@ -73,9 +78,6 @@ type form struct {
 func (p *publication) deliver(sub *subscription) bool {
 	counter := sub.inFlight.begin()
 	defer sub.inFlight.end(counter)
-	if h := sub.history.Load(); h != nil {
-		h.keep(p)
-	}
 	list := *sub.list.Load()
 	plain := form{event: &p.work.event}
 	*plain.event = p.event
@@ -117,6 +119,18 @@ func (p *publication) deliver(sub *subscription) bool {
 			s.lose(p.topic, s.conn.Send(p.batch, f.event))
 		}
 	}
+	return true
+}
+
+// isForSessions reports whether receivers are named by session: their ids mean
+// nothing to who asks for the event later.
+func (p *publication) isForSessions() bool {
+	return p.audience != nil && (p.audience.lists.Exclude != nil || p.audience.lists.Eligible != nil)
+}
+
+// addTo adds the event to one history.
+func (p *publication) addTo(h *history) bool {
+	h.add(p.kept())
 	return true
 }
 

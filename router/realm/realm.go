@@ -28,6 +28,7 @@ type realm struct {
 	subscriptions     match.Index[*subscription]
 	subscriptionsByID map[wamp.ID]*subscription // all subscriptions
 	recorded          map[*subscription]bool    // those that have a history
+	histories         match.Index[*history]     // theirs, read like the others
 	unheard           atomic.Int64              // subscriptions without a subscriber
 
 	archive  archive

@@ -56,10 +56,11 @@ type decision struct {
 	allow             auth.Action
 	discloseCaller    bool
 	disclosePublisher bool
-	isValid           bool // the URI is one
-	isReserved        bool // only the router registers and publishes it
-	isAuthenticator   bool // only the router calls it
-	isExact           bool // an exact rule decided
+	trustlevel        wamp.Trustlevel // of the role
+	isValid           bool            // the URI is one
+	isReserved        bool            // only the router registers and publishes it
+	isAuthenticator   bool            // only the router calls it
+	isExact           bool            // an exact rule decided
 }
 
 func (d *decision) allows(a auth.Action) bool { return d.allow&a != 0 }
@@ -87,6 +88,7 @@ func (r *rules) decide(uri string) *decision {
 		isValid:         wamp.ValidURI(uri),
 		isReserved:      wamp.Reserved(uri),
 		isAuthenticator: r.authenticators[uri],
+		trustlevel:      r.role.Trustlevel,
 	}
 	if rule, m, ok := r.index.Best(uri); ok && d.isValid {
 		d.take(rule)

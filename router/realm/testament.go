@@ -115,9 +115,7 @@ func (s *session) bequeath(b *transport.Batch) {
 			s.node.log.Info("testament is not published", s.logFields(slog.String("reason", e.Error()))...)
 			continue
 		}
-		p := &w.publication
-		p.publisher, p.batch, p.topic, p.trustlevel = s, b, t.topic, r.role.Trustlevel
-		p.publish(d, t.publication, &wamp.Publish{Options: t.options, Topic: t.topic, Payload: t.payload})
+		s.compose(b, w, d, t.publication, &wamp.Publish{Options: t.options, Topic: t.topic, Payload: t.payload}).fanOut(s.realm)
 	}
 }
 

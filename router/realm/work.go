@@ -25,6 +25,7 @@ type work struct {
 
 	publication publication
 	deliver     func(*subscription) bool // publication.deliver, made once
+	record      func(*history) bool      // publication.addTo, likewise
 }
 
 // workPool hands out work. It belongs to the Node.
@@ -36,7 +37,7 @@ func (p *workPool) get() *work {
 	}
 	w := new(work)
 	w.publication.work = w
-	w.deliver = w.publication.deliver
+	w.deliver, w.record = w.publication.deliver, w.publication.addTo
 	return w
 }
 
