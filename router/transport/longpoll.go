@@ -67,8 +67,9 @@ type LongPoll struct {
 	inErr    error     // behind in: a violation, or io.EOF where the peer left
 	out      outbox
 	queued   bool // in somebody's Batch, or left to the flushers
-	polling  bool
-	requests int // under way
+	polling  bool // a Poll waits
+	writing  bool // an answer is being written
+	requests int  // under way
 	lastSeen time.Time
 	timer    *time.Timer
 }

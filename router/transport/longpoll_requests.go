@@ -33,9 +33,12 @@ func (c *LongPoll) Poll(ctx context.Context, wait time.Duration, write func(body
 	}
 	c.polling = true
 	c.begin()
+	waits := true // c.polling is this call's
 	defer func() {
 		c.mu.Lock()
-		c.polling = false
+		if waits {
+			c.polling = false
+		}
 		c.finish()
 		c.mu.Unlock()
 	}()
@@ -51,7 +54,9 @@ func (c *LongPoll) Poll(ctx context.Context, wait time.Duration, write func(body
 		case c.state == stateClosed:
 			defer c.mu.Unlock()
 			return false, c.ended()
-		case !c.out.empty() && ctx.Err() == nil:
+		case !c.out.empty() && !c.writing && ctx.Err() == nil:
+			// Who has read the answer may ask again before its writer is back here.
+			c.polling, c.writing, waits = false, true, false
 			a := c.out.take()
 			c.mu.Unlock()
 			return true, c.carry(a, write)
@@ -82,6 +87,7 @@ func (c *LongPoll) carry(a answer, write func(net.Buffers, int) error) error {
 		c.t.counters.dropped.Add(int64(a.bytes))
 	}
 	c.mu.Lock()
+	c.writing = false
 	c.out.delivered(a)
 	if err == nil && c.state == stateClosing && c.out.empty() {
 		c.told = true
@@ -89,6 +95,7 @@ func (c *LongPoll) carry(a answer, write func(net.Buffers, int) error) error {
 		return nil
 	}
 	c.mu.Unlock()
+	poke(c.ready)
 	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			c.t.counters.slow.Add(1)

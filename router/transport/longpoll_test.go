@@ -201,17 +201,48 @@ func TestOnePollAtATime(t *testing.T) {
 	c := openPoll(t, New(Options{}), jsonName, LongPollOptions{})
 	first := make(chan string, 1)
 	go func() { first <- fetch(t, c) }() // until the message below
-	for polling := false; !polling; time.Sleep(time.Millisecond) {
-		c.mu.Lock()
-		polling = c.polling
-		c.mu.Unlock()
-	}
+	waitPolling(c)
 	if _, err := c.Poll(t.Context(), patience, nil); !errors.Is(err, ErrPolling) {
 		t.Errorf("second poll: %v, want ErrPolling", err)
 	}
 	send(t, c, event(t, wamp.JSON, 1, 0))
 	if got := <-first; got != `[36,1,1,{},[""]]` {
 		t.Errorf("the first got %q", got)
+	}
+}
+
+// A peer may have read an answer and poll again before the writer has noted that.
+func TestPollWhileAnAnswerIsWritten(t *testing.T) {
+	c := openPoll(t, New(Options{}), jsonName, LongPollOptions{})
+	for i := range 2 {
+		send(t, c, event(t, wamp.JSON, i+1, 0))
+	}
+	next := make(chan string, 1)
+	_, err := c.Poll(t.Context(), patience, func(body net.Buffers, _ int) error {
+		go func() { next <- fetch(t, c) }() // until this answer is written
+		waitPolling(c)
+		if len(next) > 0 {
+			t.Error("two answers are written at a time")
+		}
+		if _, err := c.Poll(t.Context(), patience, nil); !errors.Is(err, ErrPolling) {
+			t.Errorf("third poll: %v, want ErrPolling", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if got := <-next; got != `[36,1,2,{},[""]]` {
+		t.Errorf("the next got %q", got)
+	}
+}
+
+// waitPolling waits until a Poll waits.
+func waitPolling(c *LongPoll) {
+	for polling := false; !polling; time.Sleep(time.Millisecond) {
+		c.mu.Lock()
+		polling = c.polling
+		c.mu.Unlock()
 	}
 }
 
