@@ -75,6 +75,9 @@ func parseTarget(s string) (target, error) {
 	case "rs+unix", "rss+unix":
 		return target{rawSocket: true, secure: u.Scheme == "rss+unix", network: "unix", address: u.Path}, socketName(u, u.Path)
 	case "rs", "rss":
+		if u.Host == "unix:" { // as Autobahn|Python writes it: rs://unix:/run/usher.sock
+			return target{rawSocket: true, secure: u.Scheme == "rss", network: "unix", address: u.Path}, nil
+		}
 		if u.Port() == "" || u.Hostname() == "" {
 			return target{}, fmt.Errorf("host and port are needed: %s://localhost:8081", u.Scheme)
 		}

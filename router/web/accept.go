@@ -23,7 +23,8 @@ type acceptor struct {
 	http *handoff // nil: HTTP is not spoken
 
 	mu      sync.Mutex
-	opening map[net.Conn]struct{} // sockets whose first bytes are waited for
+	opening map[net.Conn]string // sockets whose first bytes are waited for, with their addresses
+	from    map[string]int      // how many of opening are of an address
 	stopped bool
 	running sync.WaitGroup // their goroutines
 }
@@ -71,15 +72,17 @@ func mayPass(err error) bool {
 // take begins the handshake of an accepted connection.
 func (a *acceptor) take(socket net.Conn) {
 	counted, ok := a.l.limit.enter(socket)
+	s := a.l.site.Load()
+	address := s.addressOf(socket)
 	a.mu.Lock()
-	most := a.l.site.Load().handshakes
-	full := !ok || len(a.opening) >= most
-	if a.stopped || full && len(a.opening) >= most+maxRefusals {
+	full := !ok || len(a.opening) >= s.handshakes || a.from[address] >= s.perAddress
+	if a.stopped || full && (len(a.opening) >= s.handshakes+maxRefusals || a.from[address] >= s.perAddress+maxRefusals) {
 		a.mu.Unlock()
 		_ = counted.Close() // nothing was said
 		return
 	}
-	a.opening[counted] = struct{}{}
+	a.opening[counted] = address
+	a.from[address]++
 	a.running.Add(1)
 	a.mu.Unlock()
 	go func() { // ends with the handshake
@@ -92,7 +95,12 @@ func (a *acceptor) take(socket net.Conn) {
 func (a *acceptor) done(socket net.Conn) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.opening, socket)
+	if address, ok := a.opening[socket]; ok {
+		delete(a.opening, socket)
+		if a.from[address]--; a.from[address] == 0 {
+			delete(a.from, address)
+		}
+	}
 	return !a.stopped
 }
 
@@ -182,6 +190,15 @@ func (s *site) peerOf(c net.Conn) string {
 		return c.RemoteAddr().String()
 	}
 	return formatPeer(from)
+}
+
+// addressOf is what the connections of one client have in common: its IP address.
+// Those of a Unix socket have none, and are bounded together.
+func (s *site) addressOf(c net.Conn) string {
+	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return tcp.IP.String()
+	}
+	return s.unix
 }
 
 // handoff is the HTTP server's listener for what an acceptor found to be HTTP.

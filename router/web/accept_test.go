@@ -248,14 +248,19 @@ func TestMaxConnections(t *testing.T) {
 }
 
 func TestHandshakesAreBounded(t *testing.T) {
-	w := start(t, listenerConf(t, t.TempDir(), place(rawText, "tcp"), "limits: {handshakes: 2}"))
-	for range 2 {
-		w.nobody(t, "\x7f")
-	}
-	waitOpening(t, w, 2)
-	c := w.nobody(t, "\x7f\xf1\x00\x00")
-	if answer, _ := io.ReadAll(c); string(answer) != "\x7f\x40\x00\x00" {
-		t.Errorf("answer is %q, want that there are too many", answer)
+	for _, limits := range []string{"limits: {handshakes: 2}", "limits: {handshakes_per_address: 2}"} {
+		w := start(t, listenerConf(t, t.TempDir(), place(rawText, "tcp"), limits))
+		first, _ := w.nobody(t, "\x7f"), w.nobody(t, "\x7f")
+		waitOpening(t, w, 2)
+		c := w.nobody(t, "\x7f\xf1\x00\x00")
+		if answer, _ := io.ReadAll(c); string(answer) != "\x7f\x40\x00\x00" {
+			t.Errorf("%s: answer is %q, want that there are too many", limits, answer)
+		}
+		_ = first.Close() // makes room
+		waitOpening(t, w, 1)
+		if _, err := dialURL(t, w.Addresses()[0].RawSocket); err != nil {
+			t.Errorf("%s: %v", limits, err)
+		}
 	}
 }
 

@@ -45,6 +45,7 @@ type site struct {
 	unix        string     // what clients of a Unix socket are called; empty: it is none
 	raw         *rawSocket // nil: not spoken
 	handshakes  int        // RawSocket connections whose first bytes are waited for
+	perAddress  int        // likewise of one address; of a Unix socket as many as handshakes
 	certificate *keyPair   // nil: plain
 }
 
@@ -56,8 +57,11 @@ type rawSocket struct {
 	ping           bool
 }
 
-// maxHandshakes is the default for handshakes, as the realm's is.
-const maxHandshakes = 16384
+// The defaults for handshakes, as the realm's are.
+const (
+	maxHandshakes           = 16384
+	maxHandshakesPerAddress = 4096
+)
 
 // socket is a path where WebSockets are accepted.
 type socket struct {
@@ -74,9 +78,11 @@ func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 		hosts:   hostPolicy{all: !l.loopback, names: c.AllowedHosts},
 		proxies: c.TrustedProxies, trustUnix: c.TrustUnix,
 		handshakes: cmp.Or(c.Limits.Handshakes, maxHandshakes),
+		perAddress: cmp.Or(c.Limits.HandshakesPerAddress, maxHandshakesPerAddress),
 	}
 	if t.Endpoint.Path != "" {
 		s.unix = "unix:" + t.Endpoint.Path
+		s.perAddress = s.handshakes
 	}
 	if r := t.RawSocket; r != nil {
 		s.raw = &rawSocket{endpoint: &realm.Endpoint{Auth: r.Auth}, formats: r.Formats, maxMessageSize: r.MaxMessageSize, ping: r.AutoPing}

@@ -215,7 +215,7 @@ func (s *Server) listen(c *config.Config, t *config.Transport) (*listener, error
 		}
 	}
 	if t.RawSocket != nil {
-		l.accept = &acceptor{l: l, opening: map[net.Conn]struct{}{}}
+		l.accept = &acceptor{l: l, opening: map[net.Conn]string{}, from: map[string]int{}}
 	}
 	if t.HTTP() {
 		l.listenHTTP()
