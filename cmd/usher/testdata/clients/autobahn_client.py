@@ -109,5 +109,6 @@ try:
         run_component()
     else:
         wamp.ApplicationRunner(url, "realm1", serializers=SERIALIZERS[serializer]).run(Client)
-finally:
-    sys.exit(0 if ended == ["wamp.close.normal"] else 1)
+except SystemExit:
+    pass  # the component's runner has a status of its own
+sys.exit(0 if ended == ["wamp.close.normal"] else 1)
