@@ -144,7 +144,7 @@ func TestDialTargets(t *testing.T) {
 		"ws+unix:///run/u.sock":         {network: "unix", address: "/run/u.sock", url: "ws://localhost"},
 		"ws+unix:///run/u.sock:/ws?a=b": {network: "unix", address: "/run/u.sock", url: "ws://localhost/ws?a=b"},
 		"rss+unix:///s":                 {rawSocket: true, secure: true, network: "unix", address: "/s"},
-		"wss+unix:///s:/ws":             {network: "unix", address: "/s", url: "wss://localhost/ws"},
+		"wss+unix:///s:/ws":             {secure: true, network: "unix", address: "/s", url: "wss://localhost/ws"},
 		"rs+unix:///run/u%20sock":       {rawSocket: true, network: "unix", address: "/run/u sock"},
 		"rs://localhost:8081":           {rawSocket: true, network: "tcp", address: "localhost:8081"},
 		"rss://[::1]:8081":              {rawSocket: true, secure: true, network: "tcp", address: "[::1]:8081"},
@@ -427,6 +427,7 @@ func TestRawSocketWritesTogether(t *testing.T) {
 				t.Fatalf("received %d, want %d", n, i+1)
 			}
 		}
+		end(t, client, server) // a writer counts what it has written, which may have arrived before
 		after := e.transport.Stats()
 		if writes, messages := after.Writes-before.Writes, after.MessagesOut-before.MessagesOut; writes != 1 || messages != 100 {
 			t.Errorf("%s: %d messages in %d writes, want 100 in 1", kind, messages, writes)
