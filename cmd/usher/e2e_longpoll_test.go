@@ -74,7 +74,7 @@ func TestAutobahnOverLongPoll(t *testing.T) {
 		status       int
 	}{
 		{"leaves", "secret!!!", nil, append(pollSteps(), `["leave",["wamp.close.normal",null]]`), 0},
-		{"is refused", "wrong", nil, []string{`["challenge",["ticket",{}]]`, `["leave",["wamp.error.authentication_denied","the authid or the ticket is wrong"]]`}, 1},
+		{"is refused", "wrong", nil, []string{`["challenge",["ticket",{}]]`, `["leave",["wamp.error.authentication_denied","the authid is unknown, or its proof is wrong"]]`}, 1},
 		{"is there when the router stops", "secret!!!", []string{fmt.Sprintf("STOP=%d", usher.command.Process.Pid)},
 			append(pollSteps(), `["leave",["wamp.close.system_shutdown","router is stopping"]]`), 1},
 	} {
