@@ -106,7 +106,7 @@ func TestLocalIsNotKilled(t *testing.T) {
 	w := newWorld(t, scenario(), Limits{})
 	h := newListener()
 	l := w.local("backend", h)
-	bind(t, l, []string{"com.example.p"}, []string{"wamp.session.on_leave", "com.example.t"})
+	bind(t, l, []string{"com.example.p"}, []string{"wamp.session.on_leave", "com.example.t", "com.example.will"})
 	c, other := w.join(wamp.JSON, "anyone"), w.join(wamp.JSON, "anyone")
 	const kept = `ERROR,"wamp.error.not_authorized",["session %d is a component of the router, which %s"]]`
 	c.call("wamp.session.kill", fmt.Sprintf(`,[%d]`, l.Session()), fmt.Sprintf(kept, l.Session(), "cannot be killed"))
@@ -114,9 +114,10 @@ func TestLocalIsNotKilled(t *testing.T) {
 	c.call("wamp.session.kill_by_authrole", `,["backend"]`, `RESULT,[0]]`)
 	c.call("wamp.registration.remove_callee", fmt.Sprintf(`,[1,%d]`, l.Session()), fmt.Sprintf(kept, l.Session(), "keeps its registrations"))
 	c.call("wamp.subscription.remove_subscriber", fmt.Sprintf(`,[1,%d]`, l.Session()), fmt.Sprintf(kept, l.Session(), "keeps its subscriptions"))
+	other.call("wamp.session.add_testament", `,["com.example.will",[7],{}]`, `RESULT,[*]]`)
 	c.call("wamp.session.kill_all", ``, `RESULT,[1]]`)
 	other.expect(`[6,{},"wamp.close.killed"]`)
-	h.expect(t, fmt.Sprintf(`wamp.session.on_leave [%d,*,"anyone"]`, other.session))
+	h.expect(t, `com.example.will [7]`, fmt.Sprintf(`wamp.session.on_leave [%d,*,"anyone"]`, other.session))
 	c.call("wamp.session.count", ``, `RESULT,[2]]`)
 	c.call("wamp.registration.match", `,["com.example.p"]`, `RESULT,[*]]`)
 }

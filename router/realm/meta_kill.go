@@ -2,6 +2,7 @@ package realm
 
 import (
 	"fmt"
+	"slices"
 
 	"usher/router/transport"
 	"usher/router/wamp"
@@ -61,8 +62,8 @@ func metaKillByAuthrole(c *metaCall) *ErrorReply {
 }
 
 // metaKillAll is wamp.session.kill_all. As specified it causes no session meta
-// events for clients: of those only the caller remains. Sessions inside the
-// process remain as well, and are told.
+// events and testaments for clients: of those only the caller remains. Sessions
+// inside the process remain as well, and are told.
 func metaKillAll(c *metaCall) *ErrorReply {
 	f, e := c.farewell()
 	if e != nil {
@@ -117,6 +118,17 @@ func (c *metaCall) killEach(f lastWords, wanted func(*session) bool) []*session 
 		}
 	}
 	return killed
+}
+
+// excluding returns the options of a publication that s is not to have.
+func excluding(o wamp.PublishOptions, s *session) wamp.PublishOptions {
+	var a wamp.Audience
+	if o.Audience != nil {
+		a = *o.Audience
+	}
+	a.Exclude = append(slices.Clip(a.Exclude), s.id)
+	o.Audience = &a
+	return o
 }
 
 // kill ends a client's session and reports whether it had not ended before. Its

@@ -130,7 +130,8 @@ func metaRemoveSubscriber(c *metaCall) *ErrorReply {
 }
 
 // revokeSubscriber takes a subscription from a session, and tells it if it can be
-// told (specification: "Subscription Revocation").
+// told (specification: "Subscription Revocation"). Autobahn|Python says that it can,
+// but ends its session when it is told, here as under Crossbar.io.
 func (r *realm) revokeSubscriber(b *transport.Batch, subscription, subscriber wamp.ID, reason string) (hasSubscription, hasSubscriber bool) {
 	s := r.members.get(subscriber)
 	sub := r.subscriptionByID(subscription)

@@ -144,7 +144,9 @@ func TestSuiteMetaSessionKill(t *testing.T) {
 
 		// The end of everybody is told to nobody: only the caller is left.
 		other.subscribe("wamp.session.on_leave", `{}`)
+		admin.subscribe("com.example.will", `{}`)
 		victim = w.joinOver(over, "backend")
+		victim.call("wamp.session.add_testament", `,["com.example.will",[],{}]`, `RESULT,[*]]`)
 		admin.call("wamp.session.kill_all", `,[],`+withReason, `RESULT,[2]]`)
 		for _, c := range []*client{victim, other} {
 			c.expect(`[6,{"message":"go away"},"com.example.kicked"]`)

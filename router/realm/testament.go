@@ -110,6 +110,9 @@ func (s *session) bequeath(b *transport.Batch) {
 	defer s.node.works.put(w)
 	for i := range all {
 		t := &all[i]
+		if by := s.endedBy.Load(); by != nil {
+			t.options = excluding(t.options, by)
+		}
 		d, e := s.judge(r, t.topic, &t.options)
 		if e != nil {
 			s.node.log.Info("testament is not published", s.logFields(slog.String("reason", e.Error()))...)
