@@ -107,6 +107,7 @@ type services struct {
 	stores   *stores
 	ctx      context.Context // ends with the host
 	tasks    *tasks          // handlers that run
+	costly   *lualib.Costly
 }
 
 // stores are the kv of each realm. They stay until the process ends.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"usher/router/realm"
+	"usher/scripting/lualib"
 )
 
 // Host runs the components of one scripts directory. Its methods may be called
@@ -70,6 +71,7 @@ func New(o Options, node *realm.Node) (*Host, error) {
 			compiled: newCompiled(),
 			stores:   newStores(o.Limits.Store),
 			tasks:    &tasks{},
+			costly:   lualib.NewCostly(o.Limits.HashMemory),
 			ctx:      ctx,
 		},
 	}
@@ -175,6 +177,7 @@ func (h *Host) Close(ctx context.Context) error {
 	for _, c := range h.components {
 		c.retire()
 	}
+	h.services.costly.Close()
 	h.services.watchdog.close()
 	h.publish()
 	return err

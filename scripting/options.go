@@ -66,6 +66,8 @@ type Limits struct {
 
 	Store lualib.StoreLimits // of kv, for each realm
 
+	HashMemory int // of one hash of a password; 64 MiB, and twice that of all together
+
 	Files     int // in the scripts directory; 1,000
 	FileBytes int // of one script; 256 KiB
 }

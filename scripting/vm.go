@@ -77,17 +77,8 @@ func newVM(ctx context.Context, g *generation, l *load) (*vm, error) {
 		handlers: make([]*lua.LFunction, len(g.declarations)),
 	}
 	v.unwanted = func() { v.budget.Stop(errUnwanted) }
-	lualib.Open(v.L, lualib.Options{Print: v.print, Getenv: g.options.getenv})
-	lualib.OpenCrypto(v.L)
-	lualib.OpenLog(v.L, lualib.LogOptions{
-		Emit: func(level slog.Level, message string, fields []slog.Attr) {
-			v.log.LogAttrs(context.Background(), level, message, fields...)
-		},
-		Redact:  v.redact,
-		Enabled: lualib.LogEnabled(g.log),
-	})
-	lualib.OpenKV(v.L, v.store)
 	v.values = luaconv.New(v.L)
+	v.openLibrary()
 	v.openRouter()
 
 	err := v.do(ctx, "the top level", func() error {

@@ -39,6 +39,7 @@ type Converter struct {
 
 	reader codec.Reader // their memory is reused
 	writer codec.Writer
+	plain  bool // JSON is meant that does not follow WAMP's convention for bytes
 }
 
 // New returns the converter of a VM.

@@ -1,6 +1,7 @@
 package luaconv
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/big"
@@ -54,6 +55,9 @@ func (c *Converter) read(m Meter, k codec.Kind) (lua.LValue, error) {
 		return lua.LString(s), err
 	case codec.KindBytes:
 		s, err := c.text(m)
+		if c.plain { // only looks like WAMP's convention
+			return lua.LString("\x00" + base64.StdEncoding.EncodeToString([]byte(s))), err
+		}
 		return c.binary(s), err
 	case codec.KindList:
 		return c.readList(m)
@@ -63,10 +67,13 @@ func (c *Converter) read(m Meter, k codec.Kind) (lua.LValue, error) {
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	return nil, errors.New("a value is missing")
+	return nil, errMissing
 }
 
-var errNotUTF8 = errors.New("a string is not valid UTF-8")
+var (
+	errMissing = errors.New("a value is missing")
+	errNotUTF8 = errors.New("a string is not valid UTF-8")
+)
 
 // text copies the reader's string.
 func (c *Converter) text(m Meter) (string, error) {

@@ -141,6 +141,9 @@ func (e *encoder) value(v lua.LValue, depth int) error {
 			return nil
 		}
 		if b, ok := v.Value.(binary); ok {
+			if e.c.plain {
+				return errors.New("JSON has no bytes: encode them first, crypto.base64_encode(tostring(value))")
+			}
 			if err := e.m.Bytes(len(b)); err != nil {
 				return err
 			}
@@ -170,9 +173,12 @@ func (e *encoder) text(s string) error {
 		return err
 	}
 	if !utf8.ValidString(s) {
+		if e.c.plain {
+			return errors.New("the string is not valid UTF-8: bytes must be encoded, crypto.base64_encode(s)")
+		}
 		return errors.New("the string is not valid UTF-8: bytes are sent as router.binary(s)")
 	}
-	if e.format == wamp.JSON && s != "" && s[0] == 0 {
+	if !e.c.plain && e.format == wamp.JSON && s != "" && s[0] == 0 {
 		return errors.New("the string begins with a zero byte, which means bytes in JSON: they are sent as router.binary(s)")
 	}
 	e.w.String([]byte(s))

@@ -24,6 +24,15 @@ type Options struct {
 
 	// Now is the time for os.time and os.date. Nil: time.Now.
 	Now func() time.Time
+
+	// Outside is told what a script is about to do outside of its virtual
+	// machine, such as "http.get", and raises an error where it may not do so
+	// now. Nil: it may.
+	Outside func(L *lua.LState, what string)
+
+	// Wait runs f, during which the virtual machine only waits for something
+	// outside. Nil: f is run.
+	Wait func(f func())
 }
 
 // ErrBroken is wrapped by what Broken returns.

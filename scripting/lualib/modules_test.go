@@ -17,7 +17,7 @@ func moduleVM(t *testing.T, store *Store, lines *[]string) *lua.LState {
 	L := lua.NewState(lua.Options{SkipOpenLibs: true})
 	t.Cleanup(L.Close)
 	Open(L, Options{})
-	OpenCrypto(L)
+	OpenCrypto(L, CryptoOptions{})
 	OpenKV(L, func(L *lua.LState, write bool) *Store {
 		if write && store == nil {
 			Errorf(L, "not now")
@@ -98,7 +98,7 @@ func TestKV(t *testing.T) {
 	})
 }
 
-func run(t *testing.T, L *lua.LState, text string) {
+func run(t testing.TB, L *lua.LState, text string) {
 	t.Helper()
 	if err := L.DoString(text); err != nil {
 		t.Errorf("%s: %v", text, err)
