@@ -61,7 +61,11 @@ func (l *Local) Bind(b Bindings, commit func()) error {
 		if !exists {
 			sub = r.newSubscription(binding.URI, binding.Options.Match)
 		}
-		s.listen(nil, sub, binding.Options, nil)
+		s.gate.shut()
+		if m := s.listen(sub); binding.Options.GetRetained {
+			s.sendRetained(nil, sub, m)
+		}
+		s.gate.open()
 		keepSubscriptions[at] = true // the same one again adds nothing
 	}
 	return nil

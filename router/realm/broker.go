@@ -10,46 +10,55 @@ import (
 	"usher/router/wamp"
 )
 
-// subscribe answers SUBSCRIBE.
+// subscribe answers SUBSCRIBE. Who sees SUBSCRIBED may count on it, so that it is
+// sent last; publishers that find the subscriber before wait at its gate, so that no
+// EVENT is ahead of it, nor of what was retained.
 func (s *session) subscribe(b *transport.Batch, w *work, m *wamp.Subscribe) {
 	r := s.realm
 	defer r.flushMeta(b)
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if e := s.maySubscribe(m.Topic, m.Options.Match); e != nil {
+	unlock := sync.OnceFunc(r.mu.Unlock)
+	defer unlock()
+	sub, e := s.subscriptionTo(m)
+	if e != nil {
 		s.fail(b, w, wamp.TypeSubscribe, m.Request, e)
 		return
 	}
-	sub, exists := r.subscriptions.Get(m.Options.Match, m.Topic)
-	isMember := exists && s.subscriptions[sub.id] != nil
-	if limit := s.node.limits.Subscriptions; len(s.subscriptions) >= limit && !isMember {
-		s.fail(b, w, wamp.TypeSubscribe, m.Request, newError(wamp.ErrUnavailable,
-			"session has %d subscriptions, which is the limit", limit))
-		return
-	}
-	if !exists {
-		sub = r.newSubscription(m.Topic, m.Options.Match)
-	}
-	s.listen(b, sub, m.Options, &wamp.Subscribed{Request: m.Request, Subscription: sub.id})
-}
-
-// listen makes s a subscriber, if it is none yet, says so, and hands it what is
-// retained, if it asks for that. Who sees SUBSCRIBED may count on it, so that it is
-// sent last; publishers that find the subscriber before wait at its gate, so that
-// no EVENT is ahead.
-func (s *session) listen(b *transport.Batch, sub *subscription, o wamp.SubscribeOptions, answer *wamp.Subscribed) {
 	s.gate.shut()
 	defer s.gate.open()
-	var m *member
-	if s.subscriptions[sub.id] == nil {
-		m = s.realm.addSubscriber(sub, s)
+	member := s.listen(sub)
+	s.send(b, &wamp.Subscribed{Request: m.Request, Subscription: sub.id})
+	unlock() // others need not wait for what was retained
+	if m.Options.GetRetained {
+		s.sendRetained(b, sub, member)
 	}
-	if answer != nil {
-		s.send(b, answer)
+}
+
+// subscriptionTo returns the subscription that s asks for, which may be new, or why
+// it cannot have it. The realm is locked.
+func (s *session) subscriptionTo(m *wamp.Subscribe) (*subscription, *ErrorReply) {
+	if e := s.maySubscribe(m.Topic, m.Options.Match); e != nil {
+		return nil, e
 	}
-	if o.GetRetained {
-		s.sendRetained(b, sub, m)
+	sub, exists := s.realm.subscriptions.Get(m.Options.Match, m.Topic)
+	if exists && s.subscriptions[sub.id] != nil {
+		return sub, nil
 	}
+	if limit := s.node.limits.Subscriptions; len(s.subscriptions) >= limit {
+		return nil, newError(wamp.ErrUnavailable, "session has %d subscriptions, which is the limit", limit)
+	}
+	if !exists {
+		sub = s.realm.newSubscription(m.Topic, m.Options.Match)
+	}
+	return sub, nil
+}
+
+// listen makes s a subscriber; nil: it is one already. Realm and gate are locked.
+func (s *session) listen(sub *subscription) *member {
+	if s.subscriptions[sub.id] != nil {
+		return nil
+	}
+	return s.realm.addSubscriber(sub, s)
 }
 
 // gate holds publishers back for the moment in which a session becomes a

@@ -230,7 +230,7 @@ func (c *metaCall) writeEvents(sub *subscription, events []*keptEvent, limit int
 		if err != nil {
 			continue // it has no form in the caller's format, as when it was published
 		}
-		if n == limit && limit > 0 || n > 0 && len(c.result.Buffer())+payload.Size()+len(k.topic)+512 > maxHistoryResult {
+		if n == limit && limit > 0 || n > 0 && len(c.result.Buffer())+payload.Size()+k.wireSize()-k.event.Payload.Size() > maxHistoryResult {
 			return true
 		}
 		event.Payload = payload

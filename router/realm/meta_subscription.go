@@ -148,6 +148,7 @@ func (r *realm) revokeSubscriber(b *transport.Batch, subscription, subscriber wa
 	}
 	r.removeSubscriber(m, s)
 	sub.inFlight.wait() // no EVENT is behind it
+	s.gate.pass()       // nor one that was retained
 	if s.roles.Subscriber.Has(wamp.FeatureSubscriptionRevocation) {
 		s.send(b, &wamp.Unsubscribed{Subscription: subscription, Reason: reason})
 	}

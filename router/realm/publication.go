@@ -95,11 +95,9 @@ func (p *publication) deliver(sub *subscription) bool {
 		if s == nil || s == p.publisher && p.excludeMe || !p.mayReceive(s) {
 			continue
 		}
-		if p.sequence != 0 {
-			s.gate.pass()
-			if list[i].member.since.Load() >= p.sequence {
-				continue // it came with what was retained
-			}
+		s.gate.pass()
+		if p.sequence != 0 && list[i].member.since.Load() >= p.sequence {
+			continue // it came with what was retained
 		}
 		f := &plain
 		if p.trustlevel.Given && s.roles.Subscriber.Has(wamp.FeaturePublicationTrustlevels) {
@@ -112,10 +110,8 @@ func (p *publication) deliver(sub *subscription) bool {
 			if f.shared == nil {
 				f.shared = transport.NewShared(f.event)
 			}
-			s.gate.pass()
 			s.lose(p.topic, s.conn.SendShared(p.batch, f.shared))
 		default:
-			s.gate.pass()
 			s.lose(p.topic, s.conn.Send(p.batch, f.event))
 		}
 	}
@@ -190,6 +186,9 @@ func (p *publication) kept() *keptEvent {
 	p.keeps = k
 	return k
 }
+
+// wireSize is about the size of its EVENT.
+func (k *keptEvent) wireSize() int { return 256 + len(k.topic) + k.event.Payload.Size() }
 
 // forSubscriber returns the event as s gets it through a subscription.
 func (k *keptEvent) forSubscriber(sub *subscription, s *session) wamp.Event {

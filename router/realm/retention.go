@@ -200,9 +200,10 @@ func (s *session) sendRetained(b *transport.Batch, sub *subscription, m *member)
 	}
 	slices.SortFunc(events, func(a, b retainedEvent) int { return cmp.Compare(b.sequence, a.sequence) })
 	size, n := 0, 0
-	for n < len(events) && (n == 0 || size+events[n].size <= maxRetainedSent) {
-		size += events[n].size
-		n++
+	for ; n < len(events); n++ {
+		if size += events[n].wireSize(); n > 0 && size > maxRetainedSent {
+			break
+		}
 	}
 	for i := n - 1; i >= 0; i-- {
 		event := events[i].forSubscriber(sub, s)

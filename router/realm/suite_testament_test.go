@@ -132,9 +132,9 @@ func TestTestamentsAreBounded(t *testing.T) {
 	}
 	c.call("wamp.session.add_testament", `,["com.example.x",[],{}]`, `ERROR,"wamp.error.unavailable",["session has 100 testaments, which is the limit"]]`)
 	c.call("wamp.session.flush_testaments", ``, `RESULT,[100]]`)
-	large := `,["com.example.x",["` + strings.Repeat("x", 600<<10) + `"],{}]`
+	large := `,["com.example.x",["` + strings.Repeat("x", 150<<10) + `"],{}]`
 	c.call("wamp.session.add_testament", large, `RESULT,[*]]`)
-	c.call("wamp.session.add_testament", large, `ERROR,"wamp.error.unavailable",["session's testaments would be larger than 1048576 bytes, which is the limit"]]`)
+	c.call("wamp.session.add_testament", large, `ERROR,"wamp.error.unavailable",["session's testaments would be larger than 262144 bytes, which is the limit"]]`)
 	c.call("wamp.session.flush_testaments", ``, `RESULT,[1]]`)
 	c.call("wamp.session.add_testament", large, `RESULT,[*]]`)
 }

@@ -32,7 +32,7 @@ type testament struct {
 // What a session may leave: bytes count as they take memory.
 const (
 	maxTestaments     = 100
-	maxTestamentBytes = 1 << 20
+	maxTestamentBytes = 256 << 10
 )
 
 // scope is the list that a scope's name stands for; nil: it is no scope.

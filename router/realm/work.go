@@ -49,7 +49,10 @@ func (p *workPool) put(w *work) {
 	w.result = wamp.Result{}
 	w.failure = wamp.Error{}
 	w.invocation = wamp.Invocation{}
-	w.event, w.trusted = wamp.Event{}, wamp.Event{}
+	w.event = wamp.Event{}
+	if w.trusted.Subscription != 0 {
+		w.trusted = wamp.Event{}
+	}
 	w.publication.reset()
 	if cap(w.buffer) > maxKeptBuffer {
 		w.buffer = nil
