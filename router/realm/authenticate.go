@@ -257,7 +257,7 @@ func askRemote(ctx context.Context, o *offer, r *auth.Request) (*auth.Principal,
 		return remoteAnswer(reply)
 	case <-ctx.Done():
 		w := n.works.get()
-		o.session.abandon(nil, w, id)
+		o.session.abandon(nil, w, id, nil, 0)
 		n.works.put(w)
 		return nil, ctx.Err()
 	}

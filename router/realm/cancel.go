@@ -1,6 +1,8 @@
 package realm
 
 import (
+	"cmp"
+
 	"usher/router/transport"
 	"usher/router/wamp"
 )
@@ -12,27 +14,28 @@ func (s *session) cancel(b *transport.Batch, w *work, m *wamp.Cancel) {
 	if !ok {
 		return
 	}
-	switch m.Mode {
+	e := &ErrorReply{URI: wamp.ErrCanceled}
+	mode := cmp.Or(m.Mode, wamp.CancelKillNoWait)
+	switch mode {
 	case wamp.CancelSkip, wamp.CancelKill, wamp.CancelKillNoWait:
-		at.callee.cancelInvocation(b, w, at.invocation, m.Mode, newError(wamp.ErrCanceled, ""))
-	case "":
-		at.callee.cancelInvocation(b, w, at.invocation, wamp.CancelKillNoWait, newError(wamp.ErrCanceled, ""))
 	default:
 		// It is to end, that much is clear. An ERROR for a CANCEL is nothing that
 		// clients know.
-		at.callee.cancelInvocation(b, w, at.invocation, wamp.CancelKillNoWait, newError(wamp.ErrInvalidArgument,
-			`call is canceled, but mode %.32q is none of "skip", "kill" and "killnowait"`, m.Mode))
+		mode = wamp.CancelKillNoWait
+		e = newError(wamp.ErrInvalidArgument, `call is canceled, but mode %.32q is none of "skip", "kill" and "killnowait"`, m.Mode)
 	}
+	at.callee.cancelInvocation(b, w, at.invocation, s, m.Request, mode, e)
 }
 
 // cancelInvocation ends a call in one of the modes of CANCEL, which is skip for a
 // callee that did not announce call canceling. e is the caller's answer where the
-// callee's is not waited for.
-func (s *session) cancelInvocation(b *transport.Batch, w *work, id wamp.ID, mode string, e *ErrorReply) {
+// callee's is not waited for. Where the id is not this call's (any more) there is
+// nothing to do: it is on its way to another callee, and will not be handed over.
+func (s *session) cancelInvocation(b *transport.Batch, w *work, id wamp.ID, caller *session, request wamp.ID, mode string, e *ErrorReply) {
 	i := &s.invocations
 	i.mu.Lock()
 	p, ok := i.pending[id]
-	if !ok {
+	if !ok || p.caller != caller || p.request != request {
 		i.mu.Unlock()
 		return
 	}
@@ -75,6 +78,6 @@ func (s *session) sendInterrupt(b *transport.Batch, w *work, id wamp.ID, mode, r
 
 // breakCall ends a call that cannot go on, though neither end is to blame for
 // having left: its caller gets e, its callee an INTERRUPT.
-func (s *session) breakCall(b *transport.Batch, w *work, id wamp.ID, e *ErrorReply) {
-	s.cancelInvocation(b, w, id, wamp.CancelKillNoWait, e)
+func (s *session) breakCall(b *transport.Batch, w *work, id wamp.ID, p *pending, e *ErrorReply) {
+	s.cancelInvocation(b, w, id, p.caller, p.request, wamp.CancelKillNoWait, e)
 }

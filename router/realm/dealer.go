@@ -157,6 +157,8 @@ func (q *ask) refusal(err error, n *Node) *ErrorReply {
 	switch {
 	case errors.Is(err, errTooManyCalls):
 		return newError(wamp.ErrUnavailable, "session has %d calls without an answer, which is the limit", n.limits.PendingCalls)
+	case errors.Is(err, errTooMuchKept):
+		return newError(wamp.ErrUnavailable, "options of the session's calls take more than %d bytes, which is the limit", n.limits.KeptPayload)
 	case errors.Is(err, errCallerGone):
 		return sessionLeft()
 	case errors.Is(err, errCallCanceled):

@@ -22,6 +22,7 @@ type ask struct {
 }
 
 var (
+	errTooMuchKept = errors.New("caller's calls keep as much as they may")
 	errMayNotServe = errors.New("no callee's role may serve the procedure")
 	errNoProgress  = errors.New("callee does not support progressive call invocations")
 	errEnded       = errors.New("caller said that no more follows")
@@ -61,7 +62,8 @@ func (q *ask) invoke(b *transport.Batch, w *work, p pending) error {
 // not be handed. Whatever else went wrong would go wrong there as well.
 func canPassOver(err error) bool {
 	switch {
-	case errors.Is(err, errTooManyCalls), errors.Is(err, errCallerGone), errors.Is(err, errCallCanceled), cannotEncode(err):
+	case errors.Is(err, errTooManyCalls), errors.Is(err, errTooMuchKept), errors.Is(err, errCallerGone),
+		errors.Is(err, errCallCanceled), cannotEncode(err):
 		return false
 	}
 	return true
@@ -103,7 +105,10 @@ func (q *ask) hand(b *transport.Batch, w *work, p pending, o *offer) (id wamp.ID
 		d.Timeout = uint64((timeout + time.Millisecond - 1) / time.Millisecond)
 		timeout = 0
 	}
-	isKept := q.keep(&p, o, d)
+	isKept, err := q.keep(&p, o, d)
+	if err != nil {
+		return 0, err
+	}
 	if o.session.local != nil {
 		id, err = q.handLocal(w, &p, timeout)
 	} else {
@@ -116,24 +121,31 @@ func (q *ask) hand(b *transport.Batch, w *work, p pending, o *offer) (id wamp.ID
 }
 
 // keep makes p keep what it needs of the CALL later, if it needs anything and
-// does not have it already.
-func (q *ask) keep(p *pending, o *offer, d *wamp.InvocationDetails) (isKept bool) {
+// does not have it already. All that a caller's calls keep is bounded.
+func (q *ask) keep(p *pending, o *offer, d *wamp.InvocationDetails) (isKept bool, err error) {
 	if p.caller == nil || p.kept != nil {
-		return false
+		return false, nil
 	}
-	if q.options.Progress {
-		p.kept = &kept{details: *d, isOpen: true, ask: ask{registration: q.registration, procedure: q.procedure}}
-		p.kept.details.Passthru = clonePassthru(d.Passthru)
-		return true
+	limit := p.caller.node.limits.KeptPayload
+	switch {
+	case q.options.Progress:
+		k := &kept{details: *d, isOpen: true, ask: ask{registration: q.registration, procedure: q.procedure}}
+		k.details.Passthru = clonePassthru(d.Passthru)
+		if !p.caller.calls.keep(k.size(), limit) {
+			return false, errTooMuchKept
+		}
+		p.kept = k
+		return true, nil
+	case !o.reroutes(), len(o.registration.callees()) < 2:
+		return false, nil
 	}
-	// Without room for its payload the call stays with the callee that it gets.
-	if !o.reroutes() || len(o.registration.callees()) < 2 || !p.caller.calls.keep(q.payload.Size(), p.caller.node.limits.KeptPayload) {
-		return false
+	if !p.caller.calls.keep(q.payload.Size()+passthruSize(q.options.Passthru), limit) {
+		return false, nil // the call stays with the callee that it gets
 	}
 	p.kept = &kept{ask: *q}
 	p.kept.ask.payload = q.payload.Clone()
 	p.kept.ask.options.Passthru = clonePassthru(q.options.Passthru)
-	return true
+	return true, nil
 }
 
 func clonePassthru(p *wamp.Passthru) *wamp.Passthru {

@@ -49,7 +49,14 @@ func (k *kept) size() int {
 	if k == nil {
 		return 0
 	}
-	return k.ask.payload.Size()
+	return k.ask.payload.Size() + passthruSize(k.details.Passthru) + passthruSize(k.ask.options.Passthru)
+}
+
+func passthruSize(p *wamp.Passthru) int {
+	if p == nil {
+		return 0
+	}
+	return len(p.Scheme) + len(p.Serializer) + len(p.Cipher) + len(p.KeyID)
 }
 
 // waiter waits inside the process for the answer to one call.
@@ -212,17 +219,26 @@ func (p *pending) finish(n *Node) {
 func (s *session) closeCalls(b *transport.Batch, w *work) {
 	for _, c := range s.calls.close() {
 		if c.callee != nil {
-			c.callee.abandon(b, w, c.invocation)
+			c.callee.abandon(b, w, c.invocation, s, c.request)
 		}
 	}
 }
 
-// abandon removes an invocation whose caller no longer waits.
-func (s *session) abandon(b *transport.Batch, w *work, id wamp.ID) {
-	if p, ok := s.invocations.take(id); ok {
-		p.finish(s.node)
-		if !p.isKilled {
-			s.sendInterrupt(b, w, id, wamp.CancelKillNoWait, "")
-		}
+// abandon removes an invocation whose caller no longer waits. Where the id is not
+// this call's (any more) there is nothing to do: see cancelInvocation.
+func (s *session) abandon(b *transport.Batch, w *work, id wamp.ID, caller *session, request wamp.ID) {
+	i := &s.invocations
+	i.mu.Lock()
+	p, ok := i.pending[id]
+	if ok = ok && p.caller == caller && p.request == request; ok {
+		i.remove(id)
+	}
+	i.mu.Unlock()
+	if !ok {
+		return
+	}
+	p.finish(s.node)
+	if !p.isKilled {
+		s.sendInterrupt(b, w, id, wamp.CancelKillNoWait, "")
 	}
 }

@@ -18,7 +18,7 @@ func (s *session) yieldProgress(b *transport.Batch, w *work, m *wamp.Yield) (vio
 		return ""
 	}
 	if m.Passthru != nil && !p.takesPassthru() {
-		s.breakCall(b, w, m.Request, newError(wamp.ErrFeatureNotSupported, textNoPassthru))
+		s.breakCall(b, w, m.Request, &p, newError(wamp.ErrFeatureNotSupported, textNoPassthru))
 		return ""
 	}
 	switch err := s.passProgress(b, w, &p, m); {
@@ -27,9 +27,9 @@ func (s *session) yieldProgress(b *transport.Batch, w *work, m *wamp.Yield) (vio
 		// Its end interrupts the callee.
 		p.caller.closeSlow(wamp.TypeResult)
 	case isBusy(err):
-		s.breakCall(b, w, m.Request, newError(wamp.ErrUnavailable, "caller does not take progressive results as fast as they come"))
+		s.breakCall(b, w, m.Request, &p, newError(wamp.ErrUnavailable, "caller does not take progressive results as fast as they come"))
 	case cannotEncode(err):
-		s.breakCall(b, w, m.Request, notPassedOn(textResultNotPassed, err))
+		s.breakCall(b, w, m.Request, &p, notPassedOn(textResultNotPassed, err))
 	}
 	return ""
 }

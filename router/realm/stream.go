@@ -31,9 +31,9 @@ func (s *session) continueCall(b *transport.Batch, w *work, m *wamp.Call) *farew
 		return violation("CALL %d goes on behind its last part", m.Request)
 	case err == nil:
 	case cannotEncode(err):
-		callee.breakCall(b, w, id, notPassedOn("arguments cannot be passed on to the callee", err))
+		callee.breakCall(b, w, id, &p, notPassedOn("arguments cannot be passed on to the callee", err))
 	case isBusy(err):
-		callee.breakCall(b, w, id, newError(wamp.ErrUnavailable, "callee of %q has too much to do", p.offer.registration.uri))
+		callee.breakCall(b, w, id, &p, newError(wamp.ErrUnavailable, "callee of %q has too much to do", p.offer.registration.uri))
 	}
 	return nil
 }

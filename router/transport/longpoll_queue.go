@@ -56,7 +56,7 @@ func (o *outbox) framing() int {
 // append encodes m behind what waits.
 func (o *outbox) append(m wamp.Message) error {
 	size := payloadSize(m)
-	if !last(m) && o.full(size) {
+	if !urgent(m) && o.full(size) {
 		return ErrQueueFull
 	}
 	t := o.tail(size + 64)
@@ -68,7 +68,7 @@ func (o *outbox) append(m wamp.Message) error {
 	head := len(b)
 	b, err := codec.Append(b, o.sub.format, m)
 	n := len(b) - head
-	if err == nil && !last(m) && o.full(n+o.framing()) {
+	if err == nil && !urgent(m) && o.full(n+o.framing()) {
 		err = ErrQueueFull
 	}
 	if err != nil {

@@ -66,7 +66,7 @@ func (e *pairEnd) Send(_ *Batch, m wamp.Message) error {
 	if err != nil {
 		return err
 	}
-	return e.send(b, last(m))
+	return e.send(b, urgent(m))
 }
 
 func (e *pairEnd) SendShared(_ *Batch, m *Shared) error {
@@ -77,14 +77,14 @@ func (e *pairEnd) SendShared(_ *Batch, m *Shared) error {
 	return e.send(b, false)
 }
 
-func (e *pairEnd) send(b []byte, last bool) error {
+func (e *pairEnd) send(b []byte, isUrgent bool) error {
 	p := e.out
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reason != nil {
 		return ErrClosed
 	}
-	if !last && p.bytes+len(b) > e.options.QueueBytes {
+	if !isUrgent && p.bytes+len(b) > e.options.QueueBytes {
 		return ErrQueueFull
 	}
 	p.messages = append(p.messages, b)

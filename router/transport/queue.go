@@ -69,17 +69,21 @@ func payloadSize(m wamp.Message) int {
 	return 0
 }
 
-// last reports whether a message is one that ends a session. It is queued
-// whatever waits, or the peer would not learn why.
-func last(m wamp.Message) bool {
-	t := m.Type()
-	return t == wamp.TypeGoodbye || t == wamp.TypeAbort
+// urgent reports whether a message is queued whatever waits: one that ends a
+// session, or the peer would not learn why, and INTERRUPT, which ends work. Of the
+// latter there are few: each belongs to an INVOCATION that found room.
+func urgent(m wamp.Message) bool {
+	switch m.Type() {
+	case wamp.TypeGoodbye, wamp.TypeAbort, wamp.TypeInterrupt:
+		return true
+	}
+	return false
 }
 
 // append encodes m behind what waits.
 func (q *queue) append(m wamp.Message) error {
 	size := payloadSize(m) + 64
-	if !last(m) && q.bytes+size-64 > q.limit {
+	if !urgent(m) && q.bytes+size-64 > q.limit {
 		return ErrQueueFull
 	}
 	if q.largest > 0 && size-64 > q.largest {
@@ -97,7 +101,7 @@ func (q *queue) append(m wamp.Message) error {
 		q.cut(start)
 		return q.tooLarge()
 	}
-	if !last(m) && q.bytes+n > q.limit {
+	if !urgent(m) && q.bytes+n > q.limit {
 		q.cut(start)
 		return ErrQueueFull
 	}
