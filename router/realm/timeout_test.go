@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"container/heap"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -201,4 +202,24 @@ func TestTimedCallAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() { r.call(t) }); n > 0 {
 		t.Errorf("%v allocations for one call", n)
 	}
+}
+
+// TestExtendedInTime: a result that comes in the moment in which the time is over
+// counts.
+func TestExtendedInTime(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	s := newSeveral(t, w, 1, `{}`)
+	s.caller.take(t, `[48,1,{"receive_progress":true,"timeout":3600000},"com.example.work"]`)
+	p, _ := s.callees[0].invocations.get(1)
+	w.timers.mu.Lock()
+	heap.Remove(&w.timers.heap, p.timer.place) // it rings
+	w.timers.mu.Unlock()
+	s.callees[0].take(t, `[70,1,{"progress":true}]`)
+	works := w.works.get()
+	defer w.works.put(works)
+	s.callees[0].expire(nil, works, 1, p.timer)
+	s.callerHas.expect(t, `[50,1,{"progress":true}]`)
+	s.callees[0].take(t, `[70,1,{}]`)
+	s.callees[0].expire(nil, works, 1, p.timer)
+	s.callerHas.expect(t, `[50,1,{}]`)
 }
