@@ -135,3 +135,26 @@ router.subscribe("com.example.t", function() end, ` + b + `)`)
 		t.Errorf("after another policy: %s", got)
 	}
 }
+
+func TestRetainedEventsAndReceivers(t *testing.T) {
+	w := newWorld(t, map[string]string{"b.lua": backend(`
+router.register("com.example.publish", function(args)
+  router.publish("com.example.state", {args[1]}, nil, {acknowledge = true, retain = true})
+  router.publish("com.example.direct", {"for nobody"}, nil, {eligible_authrole = {"others"}})
+  router.publish("com.example.direct", {"not for you"}, nil, {exclude = {args[2]}})
+  router.publish("com.example.direct", {"for you"}, nil, {eligible = {args[2]}, disclose_me = true})
+end)`)})
+	c := w.client()
+	events := c.subscribe("com.example.direct")
+	c.mustCall("com.example.publish", fmt.Sprintf(`["on",%d]`, c.local.Session()))
+	if e := <-events; c.json(e.Payload) != `["for you"]` || e.Details.PublisherAuthid != "b" {
+		t.Errorf("got %s of %q", c.json(e.Payload), e.Details.PublisherAuthid)
+	}
+	w.write("a.lua", backend(`
+router.subscribe("com.example.state", function(args, kwargs, details) kv.set("state", args[1] .. " " .. tostring(details.retained)) end, {get_retained = true})
+router.register("com.example.state", function() return kv.get("state") end)`))
+	if err := w.reload(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the script got the retained event", func() bool { return c.mustCall("com.example.state", "[]") == `["on true"]` })
+}
