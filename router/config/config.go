@@ -157,6 +157,7 @@ type WebSocket struct {
 	Subprotocols   []string // that are offered, e.g. "wamp.2.json"
 	Auth           auth.Methods
 	AllowedOrigins []string // further origins whose pages may connect; "*" in one stands for any text
+	Deflate        *Deflate // nil: messages are not compressed
 }
 
 // LongPoll is a path where WAMP clients connect by HTTP requests. Zero times and

@@ -128,7 +128,7 @@ func (r *reader) paths(v value, c *Config) []Path {
 			return
 		}
 		r.crossbarOnly(f, "id")
-		f.done(map[string]string{"allowed_origins": "write options: {allowed_origins: […]}"})
+		f.done(map[string]string{"allowed_origins": "write options: {allowed_origins: […]}", "compression": "write options: {compression: {deflate: {}}}"})
 		unique(first, p.Path, v, "path")
 		paths = append(paths, p)
 	})
@@ -172,12 +172,13 @@ func (r *reader) static(f *fields, c *Config) *Static {
 //	auth         dict of methods, see methods
 //	options      dict: allowed_origins, a list of further origins, such as
 //	             https://example.com, whose pages may connect; "*" stands for
-//	             any text
+//	             any text; compression, see compression
 func (r *reader) webSocket(f *fields, c *Config) *WebSocket {
 	w := &WebSocket{Subprotocols: r.subprotocols(f.get("serializers"))}
 	w.Auth = r.methods(f, c)
 	options := f.get("options").fields()
 	w.AllowedOrigins = origins(options.get("allowed_origins"))
+	w.Deflate = r.compression(options.get("compression"))
 	if r.crossbar {
 		crossbarOptions(options, &c.Limits)
 	}
@@ -186,7 +187,7 @@ func (r *reader) webSocket(f *fields, c *Config) *WebSocket {
 		"auto_ping_interval": "write limits: {ping_interval: 30s} at the top",
 		"auto_ping_timeout":  "write limits: {ping_timeout: 15s} at the top",
 	})
-	r.crossbarOnly(f, "debug", "compression")
+	r.crossbarOnly(f, "debug")
 	return w
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"usher/router/config"
 	"usher/router/realm"
+	"usher/router/transport"
 	"usher/router/wamp"
 )
 
@@ -68,6 +69,7 @@ type socket struct {
 	endpoint     *realm.Endpoint
 	subprotocols []string
 	origins      []string
+	deflate      *transport.Deflate
 }
 
 // build makes the site of t, one of c's transports.
@@ -100,6 +102,7 @@ func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 				endpoint:     &realm.Endpoint{Auth: p.WebSocket.Auth},
 				subprotocols: p.WebSocket.Subprotocols,
 				origins:      p.WebSocket.AllowedOrigins,
+				deflate:      (*transport.Deflate)(p.WebSocket.Deflate),
 			}
 		case p.LongPoll != nil:
 			s.polls[p.Path] = newPollPath(&p)
