@@ -5,10 +5,12 @@ import "time"
 // Options bound what one connection may hold and how long each wait may take.
 type Options struct {
 	// MaxMessageSize bounds an incoming message, in bytes; in a batched subprotocol
-	// the whole batch. A larger one is refused before it is buffered. Zero: 1 MiB.
+	// the whole batch, and in a compressed one also what it becomes. A larger one is
+	// refused before it is buffered. Zero: 1 MiB.
 	MaxMessageSize int
 	// QueueBytes bounds what waits to be written to a peer, in bytes as on the
-	// wire. Zero: 4 MiB.
+	// wire; what is compressed while it is written counts as it is in memory. Zero:
+	// 4 MiB.
 	QueueBytes int
 	// WriteTimeout is how long the peer may take to read one batch of at most
 	// 256 KiB, or one larger message; then it is disconnected. Zero: 10 s.
