@@ -75,6 +75,7 @@ func New(o Options, node *realm.Node) (*Host, error) {
 			ctx:      ctx,
 		},
 	}
+	h.services.outside.configure(&o)
 	h.publish()
 	return h, nil
 }
@@ -178,6 +179,7 @@ func (h *Host) Close(ctx context.Context) error {
 		c.retire()
 	}
 	h.services.costly.Close()
+	h.services.outside.close()
 	h.services.watchdog.close()
 	h.publish()
 	return err
@@ -286,8 +288,8 @@ func (h *Host) Prepare(p *realm.Policy, o Options) (*Prepared, error) {
 
 // Commit loads all components under the options that were prepared. Call it after
 // realm.Node.Apply of the same policy. What fails now, because a client holds a
-// procedure of a script, shows in Status. Limits.Store and Limits.HeapGrowth
-// stay as they were at New.
+// procedure of a script, shows in Status. Limits.Store, Limits.HeapGrowth and
+// Limits.HashMemory stay as they were at New.
 func (p *Prepared) Commit() {
 	h := p.host
 	h.mu.Lock()
@@ -302,6 +304,7 @@ func (p *Prepared) Commit() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.options = p.options
+	h.services.outside.configure(p.options)
 	for _, c := range h.components {
 		c.tried = nil // options count, too
 	}

@@ -37,6 +37,9 @@ type Options struct {
 	// LookupEnv answers for them. Nil: os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
 
+	// HTTP says what scripts may reach by the module http.
+	HTTP lualib.HTTPOptions
+
 	Limits Limits
 
 	// Log receives everything that the host and its scripts say. Nil: slog.Default().

@@ -21,6 +21,7 @@ func (v *vm) openLibrary() {
 	lualib.OpenCrypto(v.L, lualib.CryptoOptions{Values: v.values, Costly: v.gen.costly})
 	lualib.OpenJSON(v.L, v.values)
 	lualib.OpenURL(v.L)
+	lualib.OpenHTTP(v.L, v.values, v.gen.outside.http)
 	lualib.OpenTime(v.L)
 	lualib.OpenEnv(v.L)
 	lualib.OpenLog(v.L, lualib.LogOptions{

@@ -18,6 +18,7 @@ import (
 	"usher/router/config"
 	"usher/scripting"
 	"usher/scripting/lua51"
+	"usher/scripting/lualib"
 	"usher/scripts"
 )
 
@@ -152,6 +153,7 @@ func (s *source) scripting(log *slog.Logger) scripting.Options {
 		ForbidJoin:   !sc.AllowJoin,
 		RequiredURIs: slices.Sorted(maps.Keys(s.config.Authenticators())),
 		Env:          sc.Env,
+		HTTP:         lualib.HTTPOptions{AllowPrivate: sc.HTTP.AllowPrivate, Allowed: sc.HTTP.Allow},
 		Limits: scripting.Limits{
 			Call: lua51.Limits{
 				Instructions: int64(sc.Limits.Instructions),
@@ -164,6 +166,7 @@ func (s *source) scripting(log *slog.Logger) scripting.Options {
 			CallsPerVM: sc.Limits.VMCalls,
 			QueueWait:  sc.Limits.QueueWait,
 			Depth:      sc.Limits.CallDepth,
+			HashMemory: sc.Limits.HashMemory,
 		},
 		Log: log,
 	}

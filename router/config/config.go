@@ -182,7 +182,14 @@ type Scripts struct {
 	Directory string   // relative to the working directory as the configuration file's name is; empty: none
 	Env       []string // names of environment variables that scripts may read
 	AllowJoin bool     // a script may choose its realm and role itself
+	HTTP      ScriptHTTP
 	Limits    ScriptLimits
+}
+
+// ScriptHTTP says what scripts may reach by HTTP.
+type ScriptHTTP struct {
+	AllowPrivate bool     // every address, the router's own networks included
+	Allow        []string // hosts, with or without port, addresses and networks beside those of the Internet
 }
 
 // ScriptLimits bound what scripts may use. Zero values mean the scripting
@@ -197,6 +204,7 @@ type ScriptLimits struct {
 	VMCalls        int           // that one VM serves before it is replaced
 	QueueWait      time.Duration // for a VM
 	CallDepth      int           // of router.call within router.call
+	HashMemory     int           // bytes that one hash of a password may take
 }
 
 // Component is where a script's session joins, whatever the script itself says.

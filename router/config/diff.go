@@ -39,6 +39,7 @@ func Diff(a, b *Config) []Change {
 		{"components", a.Components, b.Components},
 		{"scripts.env", a.Scripts.Env, b.Scripts.Env},
 		{"scripts.allow_join", a.Scripts.AllowJoin, b.Scripts.AllowJoin},
+		{"scripts.http", a.Scripts.HTTP, b.Scripts.HTTP},
 		{"scripts.limits", a.Scripts.Limits, b.Scripts.Limits},
 		{"trusted_proxies", a.TrustedProxies, b.TrustedProxies},
 		{"trusted_proxies", a.TrustUnix, b.TrustUnix},

@@ -38,49 +38,6 @@ func (r *reader) usherFile(v value, c *Config) {
 	})
 }
 
-// scripts reads the short form, a directory, or the dict:
-//
-//	directory   where the Lua components are
-//	env         list of the environment variables that os.getenv sees
-//	allow_join  false: only what components names may run; true by default
-//	limits      dict: handler_timeout, instructions, memory, pattern_steps, vms,
-//	            idle_vms, vm_calls, queue_wait, call_depth; see ScriptLimits
-func (r *reader) scripts(v value, c *Config) {
-	c.Scripts.AllowJoin = true
-	if v.absent() {
-		return
-	}
-	if v.n.kind == kindString {
-		c.Scripts.Directory = r.filePath(v, c, true)
-		return
-	}
-	f := v.fields()
-	if d := f.need("directory"); !d.absent() {
-		c.Scripts.Directory = r.filePath(d, c, true)
-	}
-	c.Scripts.Env = f.get("env").names(func(name string) string {
-		if strings.ContainsAny(name, "=\x00") {
-			return "is not the name of an environment variable"
-		}
-		return ""
-	})
-	c.Scripts.AllowJoin = f.get("allow_join").boolean(true)
-	l := f.get("limits").fields()
-	c.Scripts.Limits = ScriptLimits{
-		HandlerTimeout: l.get("handler_timeout").duration(),
-		Instructions:   l.get("instructions").integer(1000, 1e9),
-		Memory:         l.get("memory").size(64<<10, 1<<30),
-		PatternSteps:   l.get("pattern_steps").integer(1000, 1e9),
-		VMs:            l.get("vms").integer(1, 4096),
-		IdleVMs:        l.get("idle_vms").integer(1, 4096),
-		VMCalls:        l.get("vm_calls").integer(1, 1e9),
-		QueueWait:      l.get("queue_wait").duration(),
-		CallDepth:      l.get("call_depth").integer(1, 64),
-	}
-	l.done(nil)
-	f.done(nil)
-}
-
 // components reads who the scripts are.
 func (r *reader) components(v value, c *Config) {
 	v.each(func(name string, v value) {

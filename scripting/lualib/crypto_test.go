@@ -13,6 +13,12 @@ import (
 // cryptoVM returns a VM with the modules that need nothing from outside, and
 // the globals null and router.list.
 func cryptoVM(t testing.TB, o Options) *lua.LState {
+	L, _ := valuesVM(t, o)
+	return L
+}
+
+// valuesVM is cryptoVM with its converter.
+func valuesVM(t testing.TB, o Options) (*lua.LState, *luaconv.Converter) {
 	L := lua.NewState(lua.Options{SkipOpenLibs: true})
 	t.Cleanup(L.Close)
 	Open(L, o)
@@ -37,7 +43,7 @@ function nothing(text, ...)
   local v, e = ...
   if v ~= nil or not tostring(e):find(text, 1, true) then error(("got %s, %s, want nil and %s"):format(tostring(v), tostring(e), text), 2) end
 end`)
-	return L
+	return L, values
 }
 
 func runAll(t *testing.T, steps ...string) {
