@@ -3,6 +3,7 @@ package realm
 import (
 	"log/slog"
 	"sync"
+	"time"
 
 	"usher/router/codec"
 	"usher/router/transport"
@@ -22,8 +23,8 @@ type metaEvents struct {
 	pending   []metaEvent
 	size      int // of pending, in bytes
 	isSending bool
-	room      sync.Cond    // there may be room again
-	writer    codec.Writer // of payloads
+	room      chan struct{} // closed once there may be room again; nil: nobody waits
+	writer    codec.Writer  // of payloads
 }
 
 // metaEvent is one event of the router's own.
@@ -33,11 +34,12 @@ type metaEvent struct {
 	except  *session // who does not get it; nil: everybody gets it
 }
 
-// Bounds on the queue: what waits when clients' readers wait, in bytes, and how
-// often one of them takes what has come up meanwhile before it leaves the rest to
-// another goroutine.
+// Bounds on the queue: what waits when clients' readers wait, in bytes, how long
+// each waits, and how often one of them takes what has come up meanwhile before it
+// leaves the rest to another goroutine.
 const (
 	maxMetaBytes     = 1 << 20
+	maxMetaWait      = time.Second
 	maxMetaRounds    = 4
 	metaEventBytes   = 96 // what one takes beside its payload
 	metaPayloadBytes = 32 // what a payload takes as a rule
@@ -99,12 +101,35 @@ func (r *realm) flushMeta(b *transport.Batch) {
 }
 
 // awaitRoom waits while more than the bound waits and somebody delivers it: those
-// who deliver only queue, so that this does not take long.
+// who deliver only queue, so that this does not take long. Where a handler does not
+// return it gives up, and the reader's client goes on slowly.
 func (m *metaEvents) awaitRoom() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for m.isSending && m.size > maxMetaBytes {
-		m.room.Wait()
+	timeout := time.NewTimer(maxMetaWait)
+	defer timeout.Stop()
+	for {
+		m.mu.Lock()
+		if !m.isSending || m.size <= maxMetaBytes {
+			m.mu.Unlock()
+			return
+		}
+		if m.room == nil {
+			m.room = make(chan struct{})
+		}
+		room := m.room
+		m.mu.Unlock()
+		select {
+		case <-room:
+		case <-timeout.C:
+			return
+		}
+	}
+}
+
+// signal wakes up those who wait for room. The lock is held.
+func (m *metaEvents) signal() {
+	if m.room != nil {
+		close(m.room)
+		m.room = nil
 	}
 }
 
@@ -132,7 +157,7 @@ func (r *realm) drainMeta(b *transport.Batch, rounds int) (isEmpty bool) {
 		if !isDone { // a fault: what waits is left to the next one
 			m.mu.Lock()
 			m.isSending = false
-			m.room.Broadcast()
+			m.signal()
 			m.mu.Unlock()
 		}
 	}()
@@ -143,7 +168,7 @@ func (r *realm) drainMeta(b *transport.Batch, rounds int) (isEmpty bool) {
 		events := m.pending
 		m.pending, m.size = nil, 0
 		m.isSending = len(events) > 0
-		m.room.Broadcast()
+		m.signal()
 		m.mu.Unlock()
 		if len(events) == 0 {
 			isDone = true

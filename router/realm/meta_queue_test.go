@@ -99,3 +99,34 @@ func TestMetaQueueIsBounded(t *testing.T) {
 	flooding.Wait()
 	eventually(t, "all is delivered", func() bool { return len(h.events) == clients*each })
 }
+
+// TestMetaEventsAfterAFault: a fault in one component's handler costs the client
+// whose reader ran it its connection, and nobody the events that follow.
+func TestMetaEventsAfterAFault(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	watcher := newListener()
+	bind(t, w.local("anyone", watcher), nil, []string{metaOnSubscribe})
+	faulty := true
+	h := &doer{listener: *newListener()}
+	h.on = func(*LocalEvent) {
+		if faulty {
+			faulty = false
+			panic("a fault in a handler")
+		}
+	}
+	bind(t, w.local("anyone", h), nil, []string{metaOnSubscribe})
+	c := w.join(wamp.JSON, "anyone")
+	c.subscribe("com.example.t", `{}`)
+	for {
+		if _, err := c.read(); err != nil {
+			break
+		}
+	}
+	other := w.join(wamp.JSON, "anyone")
+	id := other.subscribe("com.example.t", `{}`)
+	other.expectNothing()
+	for _, l := range []*listener{watcher, &h.listener} {
+		l.expect(t, fmt.Sprintf(`wamp.subscription.on_subscribe [%d,*]`, c.session),
+			fmt.Sprintf(`wamp.subscription.on_subscribe [%d,%d]`, other.session, id))
+	}
+}

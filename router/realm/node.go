@@ -122,7 +122,7 @@ func (n *Node) Apply(p *Policy) {
 	n.snapshot.Store(next)
 	for name := range next.realms {
 		if n.realms[name] == nil {
-			n.realms[name] = newRealm(name, n)
+			n.realms[name] = &realm{name: name, node: n}
 		}
 	}
 	for name := range n.realms {

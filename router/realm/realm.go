@@ -35,12 +35,6 @@ type realm struct {
 	retained retention
 }
 
-func newRealm(name string, node *Node) *realm {
-	r := &realm{name: name, node: node}
-	r.meta.room.L = &r.meta.mu
-	return r
-}
-
 // addOffer makes a session a callee of a registration, which comes into being with
 // its first.
 func (r *realm) addOffer(o *offer) {
