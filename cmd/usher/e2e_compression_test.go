@@ -21,6 +21,7 @@ transports:
   - type: web
     endpoint: {type: tcp, interface: 127.0.0.1, port: PORT}
     paths:
+      /: {type: page}
       ws:
         type: websocket
         options: {compression: {deflate: {threshold: 64}}}
@@ -47,6 +48,17 @@ func TestCompressionWithForeignClients(t *testing.T) {
 					}
 				})
 			}
+		}
+	})
+	t.Run("browser", func(t *testing.T) {
+		dir := need(t, nodeBrowser())
+		env := []string{"TMPDIR=" + browserDir(t, dir)}
+		if path := systemChromium(); path != "" {
+			env = append(env, "CHROMIUM="+path)
+		}
+		lines, status := steps(t, env, "node", nodeScript(t, "compression_page.mjs", dir), usher.page, usher.url)
+		if len(lines) != 3 || !strings.HasPrefix(lines[0], `["extensions","permessage-deflate`) || lines[1] != `["events",true]` || lines[2] != `["leave","wamp.close.normal"]` || status != 0 {
+			t.Errorf("exit status %d, want 0; steps\n%s", status, strings.Join(lines, "\n"))
 		}
 	})
 	t.Run("ws", func(t *testing.T) {
