@@ -134,3 +134,48 @@ func BenchmarkLarge(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCompression is one event of 4 KiB to 100 connections, up to its arrival,
+// with and without compression.
+func BenchmarkCompression(b *testing.B) {
+	const n = 100
+	for name, d := range map[string]*Deflate{"off": nil, "on": {}} {
+		for _, kind := range []string{"shared", "single"} {
+			b.Run(name+"/"+kind, func(b *testing.B) {
+				e := listen(b, Options{PingInterval: -1})
+				e.deflate = d
+				received := make(chan struct{}, n)
+				var servers []*WebSocket
+				for range n {
+					client, server := e.dial(jsonName)
+					servers = append(servers, server)
+					go drainer(client, received)
+				}
+				m := payloadEvent(b, wamp.JSON, 1, 4<<10, true)
+				var batch Batch
+				before := e.transport.Stats().BytesOut
+				b.ReportAllocs()
+				b.ResetTimer()
+				for range b.N {
+					shared := NewShared(m)
+					for _, s := range servers {
+						err := error(nil)
+						if kind == "shared" {
+							err = s.SendShared(&batch, shared)
+						} else {
+							err = s.Send(&batch, m)
+						}
+						if err != nil {
+							b.Fatal(err)
+						}
+					}
+					batch.Flush()
+					for range n {
+						<-received
+					}
+				}
+				b.ReportMetric(float64(e.transport.Stats().BytesOut-before)/float64(b.N)/n, "wire-B/event")
+			})
+		}
+	}
+}
