@@ -388,3 +388,24 @@ func FuzzInflate(f *testing.F) {
 		}
 	})
 }
+
+// FuzzOffers reads arbitrary headers: what is answered is in range, and an answer
+// to something.
+func FuzzOffers(f *testing.F) {
+	f.Add("permessage-deflate; server_max_window_bits=9; client_max_window_bits", byte(0))
+	f.Add(`foo, permessage-deflate; server_max_window_bits="10";;, permessage-deflate`, byte(11))
+	f.Fuzz(func(t *testing.T, offers string, bits byte) {
+		d := &Deflate{RequestMaxWindowBits: 8 + int(bits%8)}
+		agreed, line := d.accept(http.Header{"Sec-Websocket-Extensions": {offers}})
+		if agreed == nil {
+			return
+		}
+		if agreed.bits < 8 || agreed.bits > maxWindowBits || !strings.Contains(offers, extensionName) {
+			t.Fatalf("%q: agreed on %+v", offers, agreed)
+		}
+		answers := parseExtensions(http.Header{"Sec-Websocket-Extensions": {line}})
+		if len(answers) != 1 || !answers[0].serverNoTakeover || !answers[0].clientNoTakeover || answers[0].clientBits > d.RequestMaxWindowBits {
+			t.Fatalf("%q: the answer %q says %+v", offers, line, answers)
+		}
+	})
+}
