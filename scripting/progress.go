@@ -17,7 +17,7 @@ import (
 
 // The reasons for which a procedure is stopped while it runs, beside its limits.
 var (
-	errUnwanted = fmt.Errorf("%w: the caller canceled the call or left", lua51.ErrStopped)
+	errUnwanted = fmt.Errorf("%w: the call was canceled, or nobody waits for it any more", lua51.ErrStopped)
 	errTooLong  = errors.New("the call's time-out is over")
 )
 

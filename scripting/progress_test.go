@@ -85,7 +85,7 @@ router.register("com.example.pause", function() for i = 1, 1000 do end end)`),
 		t.Error(got)
 	}
 	eventually(t, "the procedure was stopped", func() bool {
-		return len(w.log.lines("level=INFO", "procedure stopped", "b.lua:", "stopped: the caller canceled the call or left", "procedure com.example.count")) == 1
+		return len(w.log.lines("level=INFO", "procedure stopped", "b.lua:", "stopped: the call was canceled, or nobody waits for it any more", "procedure com.example.count")) == 1
 	})
 	if lines := w.log.lines("level=ERROR"); len(lines) > 0 {
 		t.Error(lines[0])
@@ -117,7 +117,7 @@ func TestAProcedureEndsWithItsCall(t *testing.T) {
 			t.Errorf("%s: the call has a result", body)
 		}
 		eventually(t, body+" was stopped", func() bool {
-			return len(w.log.lines("level=INFO", "procedure stopped", "stopped: the caller canceled the call or left", "a.lua:2", "procedure com.example.f")) == 1
+			return len(w.log.lines("level=INFO", "procedure stopped", "stopped: the call was canceled, or nobody waits for it any more", "a.lua:2", "procedure com.example.f")) == 1
 		})
 		if lines := w.log.lines("level=ERROR"); len(lines) > 0 {
 			t.Error(lines[0])
@@ -126,7 +126,10 @@ func TestAProcedureEndsWithItsCall(t *testing.T) {
 }
 
 func TestACallTimesOut(t *testing.T) {
-	for _, options := range []string{`{}`, `{forward_timeout = true}`} {
+	for options, reason := range map[string]string{
+		`{}`:                       "stopped: the call was canceled, or nobody waits for it any more",
+		`{forward_timeout = true}`: "stopped: the call's time-out is over",
+	} {
 		w := newWorld(t, map[string]string{"a.lua": backend(`
 router.register("com.example.f", function(args, kwargs, details) while true do end end, ` + options + `)
 router.register("com.example.g", function(args, kwargs, details)
@@ -137,7 +140,9 @@ end)`)}, func(o *Options) { o.Limits.Call.Wall, o.Limits.Call.Instructions = tim
 		if got := c.mustCall("com.example.g", "[]"); got != `[false,"wamp.error.timeout"]` {
 			t.Errorf("%s: %s", options, got)
 		}
-		eventually(t, "the procedure was stopped", func() bool { return len(w.log.lines("procedure stopped", "procedure com.example.f")) == 1 })
+		eventually(t, "the procedure was stopped", func() bool {
+			return len(w.log.lines("procedure stopped", reason, "procedure com.example.f")) == 1
+		})
 	}
 }
 
