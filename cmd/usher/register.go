@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,8 +50,8 @@ func (c registerCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return usageError(err)
 	}
-	if c.Count < 0 || c.Concurrency < 0 {
-		return usageError(fmt.Errorf("--count and --concurrency: less than 0 is no number of calls"))
+	if c.Count < 0 || c.Timeout < 0 || c.Concurrency < 0 {
+		return usageError(errors.New("--count, --timeout and --concurrency: less than 0 is no bound"))
 	}
 	m, _ := wamp.ParseMatch(c.Match)
 	o := wamp.RegisterOptions{

@@ -190,6 +190,11 @@ func TestSubscribeAndPublish(t *testing.T) {
 	if status, _, errs := clientCommand(t, url, "", "subscribe", "--timeout", "10ms", "com.example.a"); status != exitTimeout || !strings.Contains(errs, "after 10ms") {
 		t.Errorf("subscribe: %d %s", status, errs)
 	}
+	for _, args := range [][]string{{"subscribe", "--count=-1"}, {"subscribe", "--timeout=-1s"}, {"register", "--concurrency=-1"}, {"publish", "--count=0"}} {
+		if status, _, errs := clientCommand(t, url, "", args[0], args[1], "com.example.a"); status != exitUsage || !strings.Contains(errs, "less than") {
+			t.Errorf("%v: %d %s", args, status, errs)
+		}
+	}
 	if status, _, errs := clientCommand(t, url, "", "subscribe", "com.example.a#"); status != exitAnswer || !strings.Contains(errs, "wamp.error.invalid_uri") {
 		t.Errorf("subscribe: %d %s", status, errs)
 	}

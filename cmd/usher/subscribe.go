@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,8 +34,8 @@ type eventLine struct {
 
 // Run prints events until it has enough or is stopped.
 func (c subscribeCommand) Run(ctx context.Context, s streams) error {
-	if c.Count < 0 {
-		return usageError(fmt.Errorf("--count: %d is less than 1", c.Count))
+	if c.Count < 0 || c.Timeout < 0 {
+		return usageError(errors.New("--count and --timeout: less than 0 is no bound"))
 	}
 	m, _ := wamp.ParseMatch(c.Match)
 	o := wamp.SubscribeOptions{Match: m, GetRetained: c.GetRetained}

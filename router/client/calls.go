@@ -93,9 +93,9 @@ func (p *PendingCall) send(what string, m wamp.Message) error {
 
 // Wait returns the final result, which is the caller's. An ERROR is an *Error. It
 // is called once. Where ctx ends first the call is given up: a router that can
-// cancel calls is asked to, without waiting for the callee, and the session goes on. Without a
-// deadline of ctx the client's time-out bounds the wait, or the call's own where
-// that is longer.
+// cancel calls is asked to, without waiting for the callee, and the session goes
+// on. Without a deadline of ctx the client's time-out bounds the wait, or the
+// call's own where that is longer.
 func (p *PendingCall) Wait(ctx context.Context) (*wamp.Result, error) {
 	c := p.client
 	own := milliseconds(p.call.Options.Timeout)
