@@ -18,6 +18,7 @@ func (v *vm) openRouter() {
 	functions := map[string]lua.LGFunction{
 		"join":          v.routerJoin,
 		"authenticator": func(L *lua.LState) int { return v.declare(L, kindAuthenticator) },
+		"authorizer":    func(L *lua.LState) int { return v.declare(L, kindAuthorizer) },
 		"register":      func(L *lua.LState) int { return v.declare(L, kindProcedure) },
 		"subscribe":     func(L *lua.LState) int { return v.declare(L, kindSubscription) },
 		"on_ready":      v.routerOnReady,
@@ -105,8 +106,8 @@ func (v *vm) routerOnReady(L *lua.LState) int {
 	return 0
 }
 
-// declare is router.authenticator(uri, fn) and router.register and subscribe
-// (uri, fn, options).
+// declare is router.authenticator and authorizer (uri, fn), and router.register and
+// subscribe (uri, fn, options).
 func (v *vm) declare(L *lua.LState, k kind) int {
 	d := declaration{kind: k, uri: lualib.CheckString(L, 1), where: strings.TrimSuffix(lualib.Where(L, 1), ": ")}
 	fn := lualib.CheckFunction(L, 2)

@@ -22,15 +22,7 @@ type authenticator struct {
 // Authenticate asks the script. Only what the script clearly said counts: any
 // doubt is a failure, which admits nobody. See auth.Authenticator.
 func (a authenticator) Authenticate(ctx context.Context, r *auth.Request) (*auth.Principal, error) {
-	g := a.component.current.Load()
-	if g == nil {
-		return nil, fmt.Errorf("component %s has no generation in force", a.component.name)
-	}
-	index, ok := g.find(place{false, a.uri, wamp.Exact})
-	if !ok {
-		return nil, fmt.Errorf("generation %d of component %s has no authenticator %s", g.number, g.name, a.uri)
-	}
-	v, err := g.pool.acquire(ctx, g.options.Limits.QueueWait, false)
+	g, index, v, err := a.component.asked(ctx, a.uri)
 	if errors.Is(err, errQueueWait) {
 		a.component.overloaded("login refused: the authenticator has too many to decide")
 		return nil, &auth.Refusal{URI: wamp.ErrUnavailable, Message: "too many logins at the moment, try again later"}
@@ -39,9 +31,6 @@ func (a authenticator) Authenticate(ctx context.Context, r *auth.Request) (*auth
 		return nil, fmt.Errorf("authenticator %s: %w", a.uri, err)
 	}
 	defer g.pool.release(v)
-	if ctx.Err() != nil { // while it waited; the VM need not suffer
-		return nil, fmt.Errorf("authenticator %s: %w", a.uri, context.Cause(ctx))
-	}
 	v.secret = r.Ticket
 	defer func() { v.secret = "" }()
 
@@ -72,6 +61,27 @@ func (a authenticator) Authenticate(ctx context.Context, r *auth.Request) (*auth
 		return nil, refusal
 	}
 	return principal, nil
+}
+
+// asked returns what the router needs to ask the component about uri: a VM of the
+// generation in force, which must go back to its pool, and the place of the handler.
+func (c *component) asked(ctx context.Context, uri string) (g *generation, index int, v *vm, err error) {
+	g = c.current.Load()
+	if g == nil {
+		return nil, 0, nil, fmt.Errorf("component %s has no generation in force", c.name)
+	}
+	index, ok := g.find(place{false, uri, wamp.Exact})
+	if !ok {
+		return nil, 0, nil, fmt.Errorf("generation %d of component %s does not declare it", g.number, g.name)
+	}
+	if v, err = g.pool.acquire(ctx, g.options.Limits.QueueWait, false); err != nil {
+		return nil, 0, nil, err
+	}
+	if ctx.Err() != nil { // while it waited; the VM need not suffer
+		g.pool.release(v)
+		return nil, 0, nil, context.Cause(ctx)
+	}
+	return g, index, v, nil
 }
 
 // definition returns file:line of a function.

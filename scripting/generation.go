@@ -22,18 +22,20 @@ const (
 	kindAuthenticator kind = iota
 	kindProcedure
 	kindSubscription
+	kindAuthorizer
 )
 
 // verb is the function that declares a kind; noun is how messages call it.
 func (k kind) verb() string {
-	return [...]string{"router.authenticator", "router.register", "router.subscribe"}[k]
+	return [...]string{"router.authenticator", "router.register", "router.subscribe", "router.authorizer"}[k]
 }
 
 func (k kind) noun() string {
-	return [...]string{"authenticator", "procedure", "subscription"}[k]
+	return [...]string{"authenticator", "procedure", "subscription", "authorizer"}[k]
 }
 
-// declaration is one router.authenticator, register or subscribe of the top level.
+// declaration is one router.authenticator, authorizer, register or subscribe of the
+// top level.
 type declaration struct {
 	kind    kind
 	uri     string
@@ -210,9 +212,11 @@ func (d *declaration) registration(c *component) realm.Binding {
 		ForceReregister: d.options.forceReregister,
 		ForwardTimeout:  d.options.forwardTimeout,
 	}}
-	if d.kind == kindAuthenticator {
-		// Equal for all generations, so that the registration stays.
+	switch d.kind { // equal for all generations, so that the registration stays
+	case kindAuthenticator:
 		b.Authenticator = authenticator{component: c, uri: d.uri}
+	case kindAuthorizer:
+		b.Authorizer = authorizer{component: c, uri: d.uri}
 	}
 	return b
 }

@@ -36,6 +36,8 @@ func testPolicy() *realm.Policy {
 			{URI: "com.example.denied"},
 		}},
 		{Name: "frontend", Rules: []auth.Rule{{URI: "", Match: wamp.Prefix, Allow: all}}},
+		{Name: "authorizer", Rules: []auth.Rule{{URI: authorize, Allow: auth.Register}}},
+		{Name: "guarded", Authorizer: authorize},
 	} {
 		roles[r.Name] = r
 	}
@@ -44,7 +46,7 @@ func testPolicy() *realm.Policy {
 			"realm1": {Name: "realm1", Roles: roles},
 			"realm2": {Name: "realm2", Roles: roles},
 		},
-		Authenticators: map[string]bool{authenticate: true, "com.example.authenticate2": true},
+		Authenticators: map[string]bool{authenticate: true, "com.example.authenticate2": true, authorize: true},
 	}
 }
 
@@ -88,6 +90,8 @@ type world struct {
 	node *realm.Node
 	dir  string
 	log  *logBuffer
+
+	nodeLog logBuffer
 }
 
 // newWorld starts a host on a directory with the scripts given. change may adapt
@@ -102,7 +106,7 @@ func newWorld(t testing.TB, scripts map[string]string, change ...func(*Options))
 	for _, c := range change {
 		c(&o)
 	}
-	w.node = realm.NewNode(testPolicy(), realm.Limits{}, "test", slog.New(slog.DiscardHandler))
+	w.node = realm.NewNode(testPolicy(), realm.Limits{}, "test", slog.New(slog.NewTextHandler(&w.nodeLog, nil)))
 	host, err := New(o, w.node)
 	if err != nil {
 		t.Fatal(err)

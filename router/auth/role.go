@@ -50,4 +50,8 @@ type Role struct {
 	// DenyDiscloseMe refuses calls and publications that ask for disclose_me. What
 	// a rule or a registration discloses is disclosed all the same.
 	DenyDiscloseMe bool
+	// Authorizer is the URI of the procedure that decides about URIs which no rule
+	// matches; empty: they are denied. It is reserved as those of authenticators are:
+	// see package realm.
+	Authorizer string
 }

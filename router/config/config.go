@@ -285,12 +285,19 @@ func (p *Path) methods() *auth.Methods {
 	return nil
 }
 
-// Authenticators returns the URIs that the configuration names as
-// authenticators: only the router may call them. The map is the caller's.
+// Authenticators returns the URIs that the configuration names as authenticators
+// and authorizers: only the router may call them. The map is the caller's.
 func (c *Config) Authenticators() map[string]bool {
 	uris := map[string]bool{}
 	for _, d := range c.Dynamics() {
 		uris[d.URI] = true
+	}
+	for _, r := range c.Realms {
+		for _, role := range r.Roles {
+			if role.Authorizer != "" {
+				uris[role.Authorizer] = true
+			}
+		}
 	}
 	return uris
 }

@@ -66,7 +66,7 @@ func TestCrossbarWarnings(t *testing.T) {
 			`n.json:3:25: workers[0].transports[0].type: transports of type "mqtt" are not supported; use web, websocket, rawsocket or universal`,
 		}},
 		{strings.Replace(path(``), `"permissions"`, `"authorizer": "com.example.authorize", "permissions"`, 1), []string{
-			`n.json:2:76: workers[0].realms[0].roles[0].authorizer: dynamic authorizers are not supported: the role may do only what its permissions allow`,
+			`n.json:2:76: workers[0].realms[0].roles[0].authorizer: no role of realm realm1 may register com.example.authorize: whatever no rule matches would be denied; give one role a permission with exactly this uri, match: exact and allow: {register: true}`,
 		}},
 		{nodeFile(oneRealm, strings.Replace(webPath, "PATH", anonymous, 1), `, "components": [{"type": "container", "realm": "realm1", "role": "frontend"}]`), []string{
 			`n.json:3:212: workers[0].components[0]: the component of type "container" does not run in usher: write scripts/component.lua that begins with router.join { realm = "realm1", authrole = "frontend" }`,

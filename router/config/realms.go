@@ -11,7 +11,9 @@ import (
 // realms reads the list of realms. The keys of one:
 //
 //	name   a URI
-//	roles  list of roles: name, permissions (see rules) and the keys of roleSettings
+//	roles  list of roles: name, permissions (see rules), authorizer and the keys of
+//	       roleSettings. authorizer is the URI of the procedure that decides about
+//	       what no rule matches; absent: that is denied
 //
 // and those of settings, or of crossbarSettings in a Crossbar.io node file.
 func (r *reader) realms(v value) []Realm {
@@ -25,7 +27,7 @@ func (r *reader) realms(v value) []Realm {
 			name.fail("%q is not a URI: no spaces, no \"#\", no empty part between dots", realm.Name)
 		}
 		unique(first, realm.Name, name, "realm")
-		realm.Roles = r.roles(f.need("roles"))
+		realm.Roles = r.roles(f.need("roles"), realm.Name)
 		if r.crossbar {
 			r.crossbarSettings(f, &realm)
 		} else {
@@ -65,8 +67,31 @@ func (r *reader) crossbarOnly(f *fields, keys ...string) {
 	}
 }
 
-func (r *reader) roles(v value) []*auth.Role {
+// authorizer reads the URI of the procedure that decides about what no rule of a
+// role matches.
+func (r *reader) authorizer(v value) string {
+	uri := v.name()
+	switch {
+	case uri == "":
+	case !wamp.ValidURI(uri):
+		v.fail("%q is not a URI: no spaces, no \"#\", no empty part between dots", uri)
+	case wamp.Reserved(uri):
+		v.fail("%q can't be registered by anybody: URIs that begin with wamp. are the router's", uri)
+	}
+	return uri
+}
+
+// checkAuthorizer checks that somebody in the realm may register an authorizer: by
+// an exact rule, since a wider one does not reach reserved URIs.
+func checkAuthorizer(realm *Realm, v value) {
+	if uri := v.text(); !realm.mayRegister(uri) {
+		v.unsupported("no role of realm %s may register %s: whatever no rule matches would be denied; give one role a permission with exactly this uri, match: exact and allow: {register: true}", realm.Name, uri)
+	}
+}
+
+func (r *reader) roles(v value, realm string) []*auth.Role {
 	var roles []*auth.Role
+	var authorizers []value
 	first := map[string]value{}
 	for _, item := range v.list() {
 		f := item.fields()
@@ -75,7 +100,8 @@ func (r *reader) roles(v value) []*auth.Role {
 		unique(first, role.Name, name, "role")
 		role.Rules = r.rules(f.get("permissions"))
 		if a := f.get("authorizer"); !a.absent() {
-			a.unsupported("dynamic authorizers are not supported: the role may do only what its permissions allow")
+			role.Authorizer = r.authorizer(a)
+			authorizers = append(authorizers, a)
 		}
 		if !r.crossbar {
 			r.roleSettings(f, role)
@@ -84,6 +110,11 @@ func (r *reader) roles(v value) []*auth.Role {
 		f.done(map[string]string{"uri": "uri belongs into an entry of permissions", "allow": "allow belongs into an entry of permissions"})
 		roles = append(roles, role)
 	}
+	r.checks = append(r.checks, func() {
+		for _, a := range authorizers {
+			checkAuthorizer(&Realm{Name: realm, Roles: roles}, a)
+		}
+	})
 	return roles
 }
 

@@ -173,8 +173,11 @@ func (n *Node) ask(ctx context.Context, d *auth.Dynamic, r *auth.Request) (*auth
 	ctx, cancel := context.WithTimeout(ctx, n.limits.AuthenticatorTimeout)
 	defer cancel()
 	ask := askRemote
-	if o.authenticator != nil {
+	switch {
+	case o.authenticator != nil:
 		ask = askDirect
+	case o.authorizer != nil:
+		return nil, fmt.Errorf("what is registered as authenticator %q in realm %q is an authorizer", d.URI, realmName)
 	}
 	p, err := ask(ctx, o, r)
 	if ctx.Err() != nil {
@@ -209,29 +212,9 @@ func (n *Node) authenticator(realmName, uri string) (*offer, error) {
 	return nil, err
 }
 
-// askDirect asks an authenticator inside the process, on a goroutine of its own:
-// that goroutine ends when the authenticator returns, which ctx makes it do.
+// askDirect asks an authenticator inside the process.
 func askDirect(ctx context.Context, o *offer, r *auth.Request) (*auth.Principal, error) {
-	type answer struct {
-		principal *auth.Principal
-		err       error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		defer func() {
-			if v := recover(); v != nil {
-				answers <- answer{err: fmt.Errorf("authenticator %q panicked: %v", o.registration.uri, v)}
-			}
-		}()
-		p, err := o.authenticator.Authenticate(ctx, r)
-		answers <- answer{p, err}
-	}()
-	select {
-	case a := <-answers:
-		return a.principal, a.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return guarded(ctx, o.registration.uri, func() (*auth.Principal, error) { return o.authenticator.Authenticate(ctx, r) })
 }
 
 // askRemote asks by INVOCATION, with the arguments that authenticators of
@@ -241,10 +224,19 @@ func askRemote(ctx context.Context, o *offer, r *auth.Request) (*auth.Principal,
 	if err != nil {
 		return nil, err
 	}
+	answer, err := o.question(ctx, question)
+	if err != nil {
+		return nil, err
+	}
+	return remoteAnswer(answer)
+}
+
+// question calls the procedure of an offer in the router's own name.
+func (o *offer) question(ctx context.Context, payload wamp.Payload) (reply, error) {
 	n := o.session.node
 	w := n.works.get()
 	answer := newWaiter()
-	q := ask{registration: o.registration, procedure: o.registration.uri, payload: question}
+	q := ask{registration: o.registration, procedure: o.registration.uri, payload: payload}
 	p := pending{waiter: answer}
 	id, err := q.hand(&w.batch, w, p, o)
 	if err != nil {
@@ -253,13 +245,13 @@ func askRemote(ctx context.Context, o *offer, r *auth.Request) (*auth.Principal,
 	w.batch.Flush()
 	n.works.put(w)
 	select {
-	case reply := <-answer.replies:
-		return remoteAnswer(reply)
+	case got := <-answer.replies:
+		return got, nil
 	case <-ctx.Done():
 		w := n.works.get()
 		o.session.abandon(nil, w, id, nil, 0)
 		n.works.put(w)
-		return nil, ctx.Err()
+		return reply{}, ctx.Err()
 	}
 }
 

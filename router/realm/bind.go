@@ -13,13 +13,18 @@ type Bindings struct {
 	Subscriptions []SubscriptionBinding
 }
 
-// Binding is one registration. Authenticator is set for router.authenticator:
-// the router then asks it directly, and calls by sessions are refused.
+// Binding is one registration. Authenticator is set for router.authenticator, and
+// Authorizer for router.authorizer: the router then asks it directly, and calls by
+// sessions are refused.
 type Binding struct {
 	URI           string
 	Options       wamp.RegisterOptions
 	Authenticator auth.Authenticator
+	Authorizer    auth.Authorizer
 }
+
+// isAsked reports whether the router asks it directly.
+func (b *Binding) isAsked() bool { return b.Authenticator != nil || b.Authorizer != nil }
 
 // SubscriptionBinding is one subscription.
 type SubscriptionBinding struct {
@@ -62,8 +67,8 @@ func (l *Local) Bind(b Bindings, commit func()) error {
 			sub = r.newSubscription(binding.URI, binding.Options.Match)
 		}
 		s.gate.shut()
-		if m := s.listen(sub); binding.Options.GetRetained {
-			s.sendRetained(nil, sub, m)
+		if m := s.listen(sub, false); binding.Options.GetRetained {
+			s.sendRetained(nil, sub, m, false)
 		}
 		s.gate.open()
 		keepSubscriptions[at] = true // the same one again adds nothing
@@ -99,9 +104,11 @@ func (s *session) mayBind(b Bindings) *ErrorReply {
 	if limit := s.node.limits.Subscriptions; len(b.Subscriptions) > limit {
 		return newError(wamp.ErrUnavailable, "%d subscriptions are more than the limit of %d", len(b.Subscriptions), limit)
 	}
+	rules := s.rules.Load()
 	seen := make(map[place]bool, len(b.Registrations))
 	for _, binding := range b.Registrations {
-		if e := s.mayRegister(binding.URI, binding.Options); e != nil {
+		// What a component offers and listens to is judged by its role's rules alone.
+		if e := s.mayRegister(rules.decidePattern(binding.URI, binding.Options.Match), binding.URI, binding.Options); e != nil {
 			return e
 		}
 		at := place{binding.URI, binding.Options.Match}
@@ -114,7 +121,7 @@ func (s *session) mayBind(b Bindings) *ErrorReply {
 		seen[at] = true
 	}
 	for _, binding := range b.Subscriptions {
-		if e := s.maySubscribe(binding.URI, binding.Options.Match); e != nil {
+		if e := s.maySubscribe(rules.decidePattern(binding.URI, binding.Options.Match), binding.URI, binding.Options.Match); e != nil {
 			return e
 		}
 	}
@@ -132,7 +139,7 @@ func (s *session) bindConflict(binding Binding) *ErrorReply {
 	if i < 0 {
 		return nil // its own, which it may change as it likes
 	}
-	e := reg.conflict(binding.Options, binding.Authenticator != nil)
+	e := reg.conflict(binding.Options, binding.isAsked())
 	if e != nil {
 		e.Text += " by authid \"" + reg.callees()[i].session.authid + "\""
 	}
@@ -144,8 +151,11 @@ func (s *session) bindConflict(binding Binding) *ErrorReply {
 // otherwise callers find it until they find the new one.
 func (s *session) bindRegistration(binding Binding, old *offer) {
 	r := s.realm
-	o := &offer{session: s, options: normalized(binding.Options), authenticator: binding.Authenticator}
-	isAuthenticator := o.authenticator != nil
+	o := &offer{session: s, options: normalized(binding.Options), authenticator: binding.Authenticator, authorizer: binding.Authorizer}
+	isAuthenticator := binding.isAsked()
+	if o.authorizer != nil || old != nil && old.authorizer != nil {
+		s.node.authorizations.Add(1) // what another generation said does not count any more
+	}
 	switch {
 	case old == nil:
 		reg, exists := r.registrations.Get(o.options.Match, binding.URI)
@@ -154,8 +164,8 @@ func (s *session) bindRegistration(binding Binding, old *offer) {
 		}
 		o.registration = reg
 		r.addOffer(o)
-	case old.options == o.options && !isAuthenticator && old.authenticator == nil:
-	case old.options == o.options && isAuthenticator && old.authenticator != nil:
+	case old.options == o.options && !isAuthenticator && !old.isAsked():
+	case old.options == o.options && isAuthenticator && old.isAsked():
 		o.registration = old.registration
 		r.exchange(old, o)
 	default:

@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"context"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -15,29 +16,35 @@ import (
 // EVENT is ahead of it, nor of what was retained.
 func (s *session) subscribe(b *transport.Batch, w *work, m *wamp.Subscribe) {
 	r := s.realm
+	d, e := s.consult(context.Background(), b, auth.Subscribe, m.Topic, m.Options.Match,
+		auth.QuestionOptions{GetRetained: m.Options.GetRetained})
+	if e != nil {
+		s.fail(b, w, wamp.TypeSubscribe, m.Request, e)
+		return
+	}
 	defer r.flushMeta(b)
 	r.mu.Lock()
 	unlock := sync.OnceFunc(r.mu.Unlock)
 	defer unlock()
-	sub, e := s.subscriptionTo(m)
+	sub, e := s.subscriptionTo(d, m)
 	if e != nil {
 		s.fail(b, w, wamp.TypeSubscribe, m.Request, e)
 		return
 	}
 	s.gate.shut()
 	defer s.gate.open()
-	member := s.listen(sub)
+	member := s.listen(sub, d.isGranted)
 	s.send(b, &wamp.Subscribed{Request: m.Request, Subscription: sub.id})
 	unlock() // others need not wait for what was retained
 	if m.Options.GetRetained {
-		s.sendRetained(b, sub, member)
+		s.sendRetained(b, sub, member, d.isGranted)
 	}
 }
 
 // subscriptionTo returns the subscription that s asks for, which may be new, or why
 // it cannot have it. The realm is locked.
-func (s *session) subscriptionTo(m *wamp.Subscribe) (*subscription, *ErrorReply) {
-	if e := s.maySubscribe(m.Topic, m.Options.Match); e != nil {
+func (s *session) subscriptionTo(d *decision, m *wamp.Subscribe) (*subscription, *ErrorReply) {
+	if e := s.maySubscribe(d, m.Topic, m.Options.Match); e != nil {
 		return nil, e
 	}
 	sub, exists := s.realm.subscriptions.Get(m.Options.Match, m.Topic)
@@ -54,11 +61,11 @@ func (s *session) subscriptionTo(m *wamp.Subscribe) (*subscription, *ErrorReply)
 }
 
 // listen makes s a subscriber; nil: it is one already. Realm and gate are locked.
-func (s *session) listen(sub *subscription) *member {
+func (s *session) listen(sub *subscription, isGranted bool) *member {
 	if s.subscriptions[sub.id] != nil {
 		return nil
 	}
-	return s.realm.addSubscriber(sub, s)
+	return s.realm.addSubscriber(sub, s, isGranted)
 }
 
 // gate holds publishers back for the moment in which a session becomes a
@@ -86,9 +93,10 @@ func (g *gate) pass() {
 	}
 }
 
-// maySubscribe says why s may not subscribe to a topic, or nil.
-func (s *session) maySubscribe(uri string, m wamp.Match) *ErrorReply {
-	if e := s.mayHear(uri, m); e != nil {
+// maySubscribe says why s may not subscribe to a topic, or nil. d is what was
+// decided about it.
+func (s *session) maySubscribe(d *decision, uri string, m wamp.Match) *ErrorReply {
+	if e := s.mayHear(d, uri, m); e != nil {
 		return e
 	}
 	if m == wamp.Wildcard && s.realm.subscriptions.Shapes(uri) >= s.node.limits.WildcardShapes {
@@ -97,9 +105,8 @@ func (s *session) maySubscribe(uri string, m wamp.Match) *ErrorReply {
 	return nil
 }
 
-// mayHear is the part of maySubscribe that the role's rules decide.
-func (s *session) mayHear(uri string, m wamp.Match) *ErrorReply {
-	d := s.rules.Load().decidePattern(uri, m)
+// mayHear is the part of maySubscribe that was decided.
+func (s *session) mayHear(d *decision, uri string, m wamp.Match) *ErrorReply {
 	switch {
 	case !d.isValid:
 		return invalidURI("topic", uri, m)
@@ -131,7 +138,7 @@ func (s *session) unsubscribe(b *transport.Batch, w *work, m *wamp.Unsubscribe) 
 // publish handles a client's PUBLISH: only an acknowledged one is answered.
 func (s *session) publish(b *transport.Batch, w *work, m *wamp.Publish) {
 	defer s.publications.end(s.publications.begin())
-	d, e := s.mayPublish(m.Topic, &m.Options)
+	d, e := s.mayPublish(b, m.Topic, &m.Options)
 	if e != nil {
 		if m.Options.Acknowledge {
 			s.fail(b, w, wamp.TypePublish, m.Request, e)
@@ -156,26 +163,30 @@ func newPublication() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID)))
 
 // mayPublish says why s may not publish to a topic, or what the rules say of it.
 // It comes after the begin of one of s.publications.
-func (s *session) mayPublish(topic string, o *wamp.PublishOptions) (*decision, *ErrorReply) {
-	d, e := s.judge(s.rules.Load(), topic, o)
+func (s *session) mayPublish(b *transport.Batch, topic string, o *wamp.PublishOptions) (*decision, *ErrorReply) {
+	d, e := s.consult(context.Background(), b, auth.Publish, topic, wamp.Exact,
+		auth.QuestionOptions{Retain: o.Retain, Acknowledge: o.Acknowledge, DiscloseMe: o.DiscloseMe == wamp.True})
+	if e == nil {
+		e = s.judge(d, s.rules.Load(), topic, o)
+	}
 	if e == nil && s.node.closing.Load() {
 		e = newError(wamp.ErrUnavailable, "router is stopping")
 	}
 	return d, e
 }
 
-// judge is mayPublish under given rules of the session's role.
-func (s *session) judge(r *rules, topic string, o *wamp.PublishOptions) (*decision, *ErrorReply) {
-	d := r.decide(topic)
+// judge says why s may not publish to a topic of which d was decided, under given
+// rules of the session's role, or nil.
+func (s *session) judge(d *decision, r *rules, topic string, o *wamp.PublishOptions) *ErrorReply {
 	switch {
 	case !d.isValid:
-		return nil, invalidURI("topic", topic, wamp.Exact)
+		return invalidURI("topic", topic, wamp.Exact)
 	case d.isReserved:
-		return nil, reservedURI("publish", topic)
+		return reservedURI("publish", topic)
 	case !d.allows(auth.Publish):
-		return nil, s.notAuthorized("publish to topic", topic)
+		return s.notAuthorized("publish to topic", topic)
 	case o.DiscloseMe == wamp.True && r.role.DenyDiscloseMe:
-		return nil, newError(wamp.ErrOptionDisallowedDisclose, "role %q may not ask for disclose_me", s.authrole)
+		return newError(wamp.ErrOptionDisallowedDisclose, "role %q may not ask for disclose_me", s.authrole)
 	}
-	return d, nil
+	return nil
 }

@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -62,7 +63,11 @@ func (s *session) takeCall(b *transport.Batch, w *work, m *wamp.Call) *farewell 
 // now or later.
 func (s *session) call(b *transport.Batch, w *work, p pending, m *wamp.Call) {
 	q := ask{procedure: m.Procedure, options: m.Options, payload: m.Payload}
-	if e := s.route(&q, m); e != nil {
+	ctx := context.Background()
+	if p.waiter != nil && p.waiter.caller != nil {
+		ctx = p.waiter.caller
+	}
+	if e := s.route(ctx, b, &q, m); e != nil {
 		p.fail(b, w, e)
 		return
 	}
@@ -81,10 +86,14 @@ func (s *session) call(b *transport.Batch, w *work, p pending, m *wamp.Call) {
 
 // route says whether s may call, and finds what the call goes to: q.registration,
 // or, where that is nil, a procedure of the router's own.
-func (s *session) route(q *ask, m *wamp.Call) *ErrorReply {
+func (s *session) route(ctx context.Context, b *transport.Batch, q *ask, m *wamp.Call) *ErrorReply {
 	rules := s.rules.Load()
-	d := rules.decide(m.Procedure)
+	d, e := s.consult(ctx, b, auth.Call, m.Procedure, wamp.Exact, auth.QuestionOptions{
+		DiscloseMe: m.Options.DiscloseMe == wamp.True, ReceiveProgress: m.Options.ReceiveProgress, Timeout: m.Options.Timeout,
+	})
 	switch {
+	case e != nil:
+		return e
 	case s.node.stopping.Load():
 		return newError(wamp.ErrUnavailable, "router is stopping")
 	case !d.isValid:

@@ -149,7 +149,7 @@ func (l *Local) Publish(topic string, o wamp.PublishOptions, p wamp.Payload) (wa
 		return 0, sessionLeft()
 	}
 	defer s.publications.end(s.publications.begin())
-	d, e := s.mayPublish(topic, &o)
+	d, e := s.mayPublish(nil, topic, &o)
 	if e != nil {
 		return 0, e
 	}

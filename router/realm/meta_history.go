@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -55,7 +56,11 @@ func metaSubscriptionEvents(c *metaCall) *ErrorReply {
 	if sub == nil {
 		return noSuchSubscription(id)
 	}
-	if e := c.caller.mayHear(sub.uri, sub.match); e != nil {
+	d, e := c.caller.consult(context.Background(), c.batch, auth.Subscribe, sub.uri, sub.match, auth.QuestionOptions{})
+	if e != nil {
+		return e
+	}
+	if e := c.caller.mayHear(d, sub.uri, sub.match); e != nil {
 		return e
 	}
 	h := sub.history.Load()
@@ -65,7 +70,7 @@ func metaSubscriptionEvents(c *metaCall) *ErrorReply {
 	if isList {
 		c.result.BeginList()
 	}
-	isMore := c.writeEvents(sub, q.choose(h.events()), q.limit)
+	isMore := c.writeEvents(sub, q.choose(h.events()), q.limit, d.isGranted)
 	if isList {
 		c.result.End()
 	}
@@ -217,12 +222,13 @@ func (q *historyQuery) holds(k *keptEvent) bool {
 
 // writeEvents writes the events that the caller may see, up to a limit, and reports
 // whether there are more.
-func (c *metaCall) writeEvents(sub *subscription, events []*keptEvent, limit int) (isMore bool) {
+func (c *metaCall) writeEvents(sub *subscription, events []*keptEvent, limit int, isGranted bool) (isMore bool) {
 	s := c.caller
 	rules := s.rules.Load()
 	n := 0
 	for _, k := range events {
-		if !rules.decide(k.topic).allows(auth.Subscribe) || !k.admits(s) {
+		d := rules.decide(k.topic)
+		if !d.allows(auth.Subscribe) && !(isGranted && rules.leavesOpen(d)) || !k.admits(s) {
 			continue
 		}
 		event := k.forSubscriber(sub, s)

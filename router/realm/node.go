@@ -47,6 +47,9 @@ type Node struct {
 	slow             atomic.Uint64
 	dropped          atomic.Uint64
 
+	// authorizations counts the changes that make void what authorizers have said.
+	authorizations atomic.Uint64
+
 	throttle      *auth.Throttle
 	failedLogins  atomic.Uint64
 	slowedLogins  atomic.Uint64
@@ -120,6 +123,7 @@ func (n *Node) Apply(p *Policy) {
 	next := newSnapshot(p)
 	n.mu.Lock()
 	n.snapshot.Store(next)
+	n.authorizations.Add(1)
 	for name := range next.realms {
 		if n.realms[name] == nil {
 			n.realms[name] = &realm{name: name, node: n}

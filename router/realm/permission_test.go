@@ -70,6 +70,7 @@ func TestMostSpecificRuleCounts(t *testing.T) {
 	} {
 		got := *r.decide(test.uri)
 		test.want.uri, test.want.isValid = test.uri, true
+		test.want.isRuled = test.want.allow != 0
 		if got != test.want {
 			t.Errorf("%q: got %+v, want %+v", test.uri, got, test.want)
 		}

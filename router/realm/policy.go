@@ -12,8 +12,8 @@ import (
 // immutable: a change is a new Policy, handed to Node.Apply.
 type Policy struct {
 	Realms map[string]*RealmPolicy
-	// Authenticators are the URIs that any endpoint's auth.Dynamic names. They
-	// are reserved: see Node.
+	// Authenticators are the URIs that any endpoint's auth.Dynamic names, and the
+	// authorizers that any role names. They are reserved: see Node.
 	Authenticators map[string]bool
 }
 

@@ -63,6 +63,7 @@ type publication struct {
 	// stand together more often than not.
 	rules   *rules
 	allowed bool
+	open    bool // no rule says anything: whom the authorizer let subscribe may have it
 }
 
 func (p *publication) reset() { *p = publication{work: p.work} }
@@ -92,7 +93,7 @@ func (p *publication) deliver(sub *subscription) bool {
 	}
 	for i := range list {
 		s := list[i].session.Load()
-		if s == nil || s == p.publisher && p.excludeMe || !p.mayReceive(s) {
+		if s == nil || s == p.publisher && p.excludeMe || !p.mayReceive(s, list[i].member) {
 			continue
 		}
 		s.gate.pass()
@@ -133,11 +134,12 @@ func (p *publication) addTo(h *history) bool {
 // mayReceive judges each delivery by the concrete topic, as a pattern was allowed
 // as a whole, and the role's rules may be newer than the subscription; and by the
 // publisher's lists.
-func (p *publication) mayReceive(s *session) bool {
+func (p *publication) mayReceive(s *session, m *member) bool {
 	if r := s.rules.Load(); r != p.rules {
-		p.rules, p.allowed = r, r.decide(p.topic).allows(auth.Subscribe)
+		d := r.decide(p.topic)
+		p.rules, p.allowed, p.open = r, d.allows(auth.Subscribe), r.leavesOpen(d)
 	}
-	return p.allowed && (p.audience == nil || p.audience.admits(s))
+	return (p.allowed || p.open && m.isGranted) && (p.audience == nil || p.audience.admits(s))
 }
 
 // lose deals with an event that could not be queued for s, if err says so.

@@ -49,6 +49,7 @@ func (r *realm) attach(o *offer) (isNew bool) {
 		s.registrations = make(map[wamp.ID]*offer)
 	}
 	s.registrations[reg.id] = o
+	s.authorizes(reg, 1)
 	isNew = len(reg.callees()) == 0
 	reg.setCallees(append(slices.Clip(reg.callees()), o))
 	if isNew {
@@ -81,6 +82,7 @@ func (r *realm) removeOffer(o *offer) {
 func (r *realm) detach(o *offer) (isLast bool) {
 	reg, s := o.registration, o.session
 	delete(s.registrations, reg.id)
+	s.authorizes(reg, -1)
 	s.invocations.mu.Lock()
 	o.isGone = true
 	s.invocations.mu.Unlock()
@@ -117,12 +119,12 @@ func (r *realm) removeSubscription(sub *subscription) {
 }
 
 // addSubscriber makes s a subscriber of sub, which is known or new.
-func (r *realm) addSubscriber(sub *subscription, s *session) *member {
+func (r *realm) addSubscriber(sub *subscription, s *session, isGranted bool) *member {
 	if s.subscriptions == nil {
 		s.subscriptions = make(map[wamp.ID]*member)
 	}
 	isFirst := sub.live == 0
-	m := sub.add(s)
+	m := sub.add(s, isGranted)
 	s.subscriptions[sub.id] = m
 	if isFirst {
 		if r.subscriptionsByID[sub.id] == nil {

@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -46,6 +47,7 @@ type registration struct {
 	created time.Time
 	// isAuthenticator: its callees are Locals that the router asks directly.
 	isAuthenticator bool
+	isReserved      bool // its URI was an authenticator's or authorizer's when it was made
 
 	list atomic.Pointer[[]*offer] // see callees; replaced under the realm's lock
 	turn atomic.Uint64            // of round robin
@@ -58,10 +60,15 @@ type offer struct {
 	session       *session
 	options       wamp.RegisterOptions
 	authenticator auth.Authenticator // of a Local, that the router asks directly
+	authorizer    auth.Authorizer    // likewise
+	isGranted     bool               // no rule allowed it, but the realm's authorizer
 
 	isGone  bool // it was taken back: no INVOCATION goes there any more
 	running int  // calls without an answer that it was handed
 }
+
+// isAsked reports whether the router asks the callee directly.
+func (o *offer) isAsked() bool { return o.authenticator != nil || o.authorizer != nil }
 
 // callees are those of the moment, in the order of registration. The slice is not
 // changed any more.
@@ -77,7 +84,9 @@ func (reg *registration) setCallees(l []*offer) { reg.list.Store(&l) }
 // mayServe reports whether the callee's role may still serve a concrete
 // procedure: a pattern is allowed as a whole, and its role's rules may be new.
 func (o *offer) mayServe(procedure string) bool {
-	return o.session.rules.Load().decide(procedure).allows(auth.Register)
+	r := o.session.rules.Load()
+	d := r.decide(procedure)
+	return d.allows(auth.Register) || o.isGranted && r.leavesOpen(d)
 }
 
 // candidates goes through the callees of a registration as its policy says: the
@@ -139,10 +148,15 @@ func (c *candidates) draw() *offer {
 // register answers REGISTER.
 func (s *session) register(b *transport.Batch, w *work, m *wamp.Register) {
 	r := s.realm
+	d, e := s.consult(context.Background(), b, auth.Register, m.Procedure, m.Options.Match, auth.QuestionOptions{Invoke: m.Options.Invoke})
+	if e != nil {
+		s.fail(b, w, wamp.TypeRegister, m.Request, e)
+		return
+	}
 	defer r.flushMeta(b)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	reg, superseded, e := s.prepare(m)
+	reg, superseded, e := s.prepare(d, m)
 	if e != nil {
 		s.fail(b, w, wamp.TypeRegister, m.Request, e)
 		return
@@ -151,7 +165,7 @@ func (s *session) register(b *transport.Batch, w *work, m *wamp.Register) {
 		s.send(b, &wamp.Registered{Request: m.Request, Registration: reg.id})
 		return
 	}
-	o := &offer{registration: reg, session: s, options: m.Options}
+	o := &offer{registration: reg, session: s, options: m.Options, isGranted: d.isGranted}
 	// Who sees REGISTERED may count on it, so that it is sent last; whoever finds
 	// the registration before waits for this lock, so that no INVOCATION is ahead.
 	s.invocations.mu.Lock()
@@ -167,9 +181,9 @@ func (s *session) register(b *transport.Batch, w *work, m *wamp.Register) {
 
 // prepare returns the registration that m joins, a new one or one that is there,
 // and the callees of another in whose place it comes. The realm is locked.
-func (s *session) prepare(m *wamp.Register) (reg *registration, superseded []*offer, e *ErrorReply) {
+func (s *session) prepare(d *decision, m *wamp.Register) (reg *registration, superseded []*offer, e *ErrorReply) {
 	m.Options.Concurrency = max(m.Options.Concurrency, 0)
-	if e := s.mayRegister(m.Procedure, m.Options); e != nil {
+	if e := s.mayRegister(d, m.Procedure, m.Options); e != nil {
 		return nil, nil, e
 	}
 	existing, exists := s.realm.registrations.Get(m.Options.Match, m.Procedure)
@@ -199,6 +213,7 @@ func (n *Node) newRegistration(uri string, o wamp.RegisterOptions, isAuthenticat
 	return &registration{
 		id: n.nextRegistration(), uri: uri, match: o.Match, invoke: invoke, created: time.Now(),
 		isAuthenticator: isAuthenticator,
+		isReserved:      o.Match == wamp.Exact && n.snapshot.Load().policy.Authenticators[uri],
 	}
 }
 
@@ -226,9 +241,9 @@ func alreadyRegistered(uri string, m wamp.Match) *ErrorReply {
 	return newError(wamp.ErrProcedureAlreadyExists, "procedure %q is already registered with match %q", uri, m)
 }
 
-// mayRegister says why s may not register a procedure, or nil.
-func (s *session) mayRegister(uri string, o wamp.RegisterOptions) *ErrorReply {
-	d := s.rules.Load().decidePattern(uri, o.Match)
+// mayRegister says why s may not register a procedure, or nil. d is what was
+// decided about it.
+func (s *session) mayRegister(d *decision, uri string, o wamp.RegisterOptions) *ErrorReply {
 	isAuthenticator := s.node.snapshot.Load().policy.Authenticators[uri]
 	_, isPolicy := parseInvoke(o.Invoke)
 	switch {

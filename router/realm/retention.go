@@ -180,7 +180,7 @@ func (r *retention) find(sub *subscription) (topics [][]retainedEvent, last uint
 // sendRetained sends a subscriber the newest retained event of each topic that it
 // would have received, in the order of their publication. Its gate is shut, so
 // that no newer event is ahead of them.
-func (s *session) sendRetained(b *transport.Batch, sub *subscription, m *member) {
+func (s *session) sendRetained(b *transport.Batch, sub *subscription, m *member, isGranted bool) {
 	topics, last := s.realm.retained.find(sub)
 	if m != nil {
 		m.since.Store(last)
@@ -188,7 +188,7 @@ func (s *session) sendRetained(b *transport.Batch, sub *subscription, m *member)
 	var events []retainedEvent
 	rules := s.rules.Load()
 	for _, t := range topics {
-		if !rules.decide(t[0].topic).allows(auth.Subscribe) {
+		if d := rules.decide(t[0].topic); !d.allows(auth.Subscribe) && !(isGranted && rules.leavesOpen(d)) {
 			continue
 		}
 		for _, e := range t {

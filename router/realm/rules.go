@@ -61,6 +61,8 @@ type decision struct {
 	isReserved        bool            // only the router registers and publishes it
 	isAuthenticator   bool            // only the router calls it
 	isExact           bool            // an exact rule decided
+	isRuled           bool            // any rule decided
+	isGranted         bool            // none did, but the realm's authorizer
 }
 
 func (d *decision) allows(a auth.Action) bool { return d.allow&a != 0 }
@@ -99,6 +101,7 @@ func (r *rules) decide(uri string) *decision {
 }
 
 func (d *decision) take(rule *auth.Rule) {
+	d.isRuled = true
 	d.allow, d.discloseCaller, d.disclosePublisher = rule.Allow, rule.DiscloseCaller, rule.DisclosePublisher
 }
 

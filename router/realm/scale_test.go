@@ -23,7 +23,7 @@ func (w *world) manyOf(s *session, n int, policies ...wamp.Match) {
 		uri := manyURI(m, i)
 		r.mu.Lock()
 		r.addOffer(&offer{registration: w.newRegistration(uri, wamp.RegisterOptions{Match: m}, false), session: s})
-		r.addSubscriber(r.newSubscription(uri, m), s)
+		r.addSubscriber(r.newSubscription(uri, m), s, false)
 		r.mu.Unlock()
 	}
 	r.flushMeta(nil)

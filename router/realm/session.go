@@ -34,6 +34,7 @@ type session struct {
 	endedBy atomic.Pointer[session] // who ended all sessions of the realm, and this one
 	extra   extraDetails
 
+	grants      grants
 	invocations invocations
 	calls       calls
 	gate        gate

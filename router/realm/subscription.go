@@ -33,19 +33,20 @@ type slot struct {
 // member is one session's part in a subscription.
 type member struct {
 	subscription *subscription
-	place        int // in its list
+	place        int  // in its list
+	isGranted    bool // no rule allowed it, but the realm's authorizer
 	// since is the sequence of the newest event that was retained when the session
 	// subscribed and asked for it: with that it has had all up to there.
 	since atomic.Uint64
 }
 
 // add makes s a subscriber.
-func (u *subscription) add(s *session) *member {
+func (u *subscription) add(s *session, isGranted bool) *member {
 	var list []slot
 	if old := u.list.Load(); old != nil {
 		list = *old
 	}
-	m := &member{subscription: u, place: len(list)}
+	m := &member{subscription: u, place: len(list), isGranted: isGranted}
 	list = append(list, slot{member: m})
 	list[m.place].session.Store(s)
 	u.live++

@@ -22,7 +22,7 @@ func TestSubscribers(t *testing.T) {
 		if len(sessions) == 0 || random.IntN(100) < grow {
 			s := new(session)
 			sessions = append(sessions, s)
-			members = append(members, u.add(s))
+			members = append(members, u.add(s, false))
 		} else {
 			i := random.IntN(len(sessions))
 			hasLeft = true
@@ -53,14 +53,14 @@ func TestSubscribers(t *testing.T) {
 func TestReadersOfAList(t *testing.T) {
 	var u subscription
 	stays := new(session)
-	u.add(stays)
+	u.add(stays, false)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		var members []*member
 		for i := range 20_000 {
 			if i%100 < 50 {
-				members = append(members, u.add(new(session)))
+				members = append(members, u.add(new(session), false))
 			} else {
 				u.remove(members[0])
 				members = members[1:]

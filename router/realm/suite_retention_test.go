@@ -317,7 +317,7 @@ func retainedFor(s *session, sub *subscription) (id wamp.ID) {
 	l := &Local{session: s, handler: idOf{h, &id}}
 	conn := s.conn
 	s.conn, s.local = nil, l
-	s.sendRetained(nil, sub, nil)
+	s.sendRetained(nil, sub, nil, false)
 	s.conn, s.local = conn, nil
 	return id
 }

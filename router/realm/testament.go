@@ -113,7 +113,8 @@ func (s *session) bequeath(b *transport.Batch) {
 		if by := s.endedBy.Load(); by != nil {
 			t.options = excluding(t.options, by)
 		}
-		d, e := s.judge(r, t.topic, &t.options)
+		d := r.decide(t.topic)
+		e := s.judge(d, r, t.topic, &t.options)
 		if e != nil {
 			s.node.log.Info("testament is not published", s.logFields(slog.String("reason", e.Error()))...)
 			continue
@@ -149,7 +150,8 @@ func metaAddTestament(c *metaCall) *ErrorReply {
 	if p := one.options.Passthru; p != nil && p.Scheme != "" && !s.roles.Publisher.Has(wamp.FeaturePayloadPassthruMode) {
 		return newError(wamp.ErrInvalidArgument, "publish_options have a ppt_scheme, but the publisher did not announce payload_passthru_mode")
 	}
-	if _, e := s.judge(s.rules.Load(), topic, &one.options); e != nil {
+	rules := s.rules.Load()
+	if e := s.judge(rules.decide(topic), rules, topic, &one.options); e != nil {
 		return e
 	}
 	if e := s.testaments.add(scope, one); e != nil {
