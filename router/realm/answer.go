@@ -70,6 +70,8 @@ func (p *pending) takesPassthru() bool {
 	return p.waiter == nil && p.caller.roles.Caller.Has(wamp.FeaturePayloadPassthruMode)
 }
 
+// It is the caller's answer only: an ERROR for a YIELD, which the specification
+// would have as well, ends the session of some clients.
 const textNoPassthru = "caller does not support payload passthru mode, in which the callee has answered"
 
 // succeed answers the call with a result.

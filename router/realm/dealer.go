@@ -76,6 +76,9 @@ func (s *session) call(b *transport.Batch, w *work, p pending, m *wamp.Call) {
 		return
 	}
 	err := q.invoke(b, w, p)
+	if err == nil {
+		return
+	}
 	if errors.Is(err, errUnregistered) || errors.Is(err, errMayNotServe) {
 		err = s.invokeAnother(b, w, p, &q, err)
 	}

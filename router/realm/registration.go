@@ -161,10 +161,6 @@ func (s *session) register(b *transport.Batch, w *work, m *wamp.Register) {
 		s.fail(b, w, wamp.TypeRegister, m.Request, e)
 		return
 	}
-	if s.registrations[reg.id] != nil {
-		s.send(b, &wamp.Registered{Request: m.Request, Registration: reg.id})
-		return
-	}
 	o := &offer{registration: reg, session: s, options: m.Options, isGranted: d.isGranted}
 	// Who sees REGISTERED may count on it, so that it is sent last; whoever finds
 	// the registration before waits for this lock, so that no INVOCATION is ahead.
@@ -195,7 +191,8 @@ func (s *session) prepare(d *decision, m *wamp.Register) (reg *registration, sup
 			return nil, nil, e
 		}
 		if s.registrations[existing.id] != nil {
-			return existing, nil, nil // once more is as good as once
+			// Some clients end their session where REGISTERED has an id that they have.
+			return nil, nil, newError(wamp.ErrProcedureAlreadyExists, "procedure %q is already registered by this session", m.Procedure)
 		}
 	}
 	if limit := s.node.limits.Registrations; len(s.registrations) >= limit {

@@ -93,7 +93,7 @@ func TestSuiteShared(t *testing.T) {
 			one < [68,1,1,{}]`},
 		{name: "twice by one session", script: three("roundrobin") + `
 			one > [64,2,{"invoke":"roundrobin"},"com.example.work"]
-			one < [65,2,1]
+			one < [8,64,2,{},"wamp.error.procedure_already_exists",["procedure \"com.example.work\" is already registered by this session"]]
 			one > [66,3,1]
 			one < [67,3]
 			one > [66,4,1]
