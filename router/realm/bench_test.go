@@ -89,6 +89,54 @@ func BenchmarkRoute(b *testing.B) {
 	}
 }
 
+// BenchmarkTimedCall is BenchmarkRoute for calls that have a time, beside so many
+// others.
+func BenchmarkTimedCall(b *testing.B) {
+	for _, n := range []int{0, 1000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			p := scenario()
+			p.Realms["realm1"].Settings.CallTimeout = time.Hour
+			w := newWorld(b, p, Limits{})
+			r := newRoute(b, w, wamp.JSON, 16, "com.example.echo")
+			others := new(session)
+			for i := range n {
+				w.timers.set(others, wamp.ID(i+1), 2*time.Hour)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				r.call(b)
+			}
+		})
+	}
+}
+
+// BenchmarkSharedCall is BenchmarkRoute where so many callees share the procedure.
+func BenchmarkSharedCall(b *testing.B) {
+	for _, n := range []int{1, 10, 1000} {
+		for _, invoke := range []string{"roundrobin", "random", "last"} {
+			b.Run(fmt.Sprintf("%s/%d", invoke, n), func(b *testing.B) {
+				w := newWorld(b, scenario(), Limits{})
+				r := newRoute(b, w, wamp.JSON, 16, "com.example.other")
+				for range n {
+					callee, conn := w.member(wamp.JSON, "anyone")
+					conn.sent = func(m wamp.Message) {
+						if i, ok := m.(*wamp.Invocation); ok {
+							r.callee, r.calleeConn = callee, conn
+							conn.invoked = i.Request
+						}
+					}
+					r.receive(b, callee, &wamp.Register{Request: 1, Procedure: "com.example.echo", Options: wamp.RegisterOptions{Invoke: invoke}})
+				}
+				r.message.Procedure = "com.example.echo"
+				b.ReportAllocs()
+				for b.Loop() {
+					r.call(b)
+				}
+			})
+		}
+	}
+}
+
 // route is one call after the other between two members.
 type route struct {
 	caller, callee         *session
