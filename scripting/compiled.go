@@ -12,6 +12,8 @@ import (
 // compiled keeps what scripts were compiled to, so that a reload compiles only
 // what changed. Its methods may be called concurrently.
 type compiled struct {
+	coverage *lua51.Coverage // may be nil
+
 	mu    sync.Mutex
 	files map[string]compiledFile
 }
@@ -22,7 +24,9 @@ type compiledFile struct {
 	err    error
 }
 
-func newCompiled() *compiled { return &compiled{files: map[string]compiledFile{}} }
+func newCompiled(c *lua51.Coverage) *compiled {
+	return &compiled{coverage: c, files: map[string]compiledFile{}}
+}
 
 // compile returns a file's prototype. Only the latest text of each name is kept.
 func (c *compiled) compile(f *file) (*lua.FunctionProto, error) {
@@ -35,7 +39,7 @@ func (c *compiled) compile(f *file) (*lua.FunctionProto, error) {
 	if f.toolong {
 		result.err = fmt.Errorf("%s:1: the file is longer than the limit (%d bytes)", f.name, f.size)
 	} else {
-		result.proto, result.err = lua51.Compile(f.name, f.source)
+		result.proto, result.err = c.coverage.Compile(f.name, f.source)
 	}
 	c.files[f.name] = result
 	return result.proto, result.err

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -72,6 +73,23 @@ func (d *declaration) place() place {
 	return place{d.kind == kindSubscription, d.uri, d.options.match}
 }
 
+// Declaration is one thing that a script registers or subscribes to.
+type Declaration struct {
+	Kind   string // "authenticator", "procedure" or "subscription"
+	URI    string
+	Match  wamp.Match
+	Where  string // file:line
+	Denied error  // by the role's permissions; nil: in force
+}
+
+func (d *declaration) describe() Declaration {
+	out := Declaration{Kind: d.kind.noun(), URI: d.uri, Match: d.options.match, Where: d.where}
+	if d.denied != nil {
+		out.Denied = d.denied
+	}
+	return out
+}
+
 func (d *declaration) String() string { return d.kind.noun() + " " + d.uri }
 
 // generation is what one state of a component's files defines. What the leader
@@ -116,13 +134,14 @@ type services struct {
 // stores are the kv of each realm. They stay until the process ends.
 type stores struct {
 	limits lualib.StoreLimits
+	now    func() time.Time
 
 	mu      sync.Mutex
 	byRealm map[string]*lualib.Store
 }
 
-func newStores(l lualib.StoreLimits) *stores {
-	return &stores{limits: l, byRealm: map[string]*lualib.Store{}}
+func newStores(l lualib.StoreLimits, now func() time.Time) *stores {
+	return &stores{limits: l, now: now, byRealm: map[string]*lualib.Store{}}
 }
 
 func (s *stores) of(realm string) *lualib.Store {
@@ -130,7 +149,7 @@ func (s *stores) of(realm string) *lualib.Store {
 	defer s.mu.Unlock()
 	store := s.byRealm[realm]
 	if store == nil {
-		store = lualib.NewStore(s.limits)
+		store = lualib.NewStore(s.limits, s.now)
 		s.byRealm[realm] = store
 	}
 	return store

@@ -45,7 +45,8 @@ type ComponentStatus struct {
 
 	Registrations []string // URIs, sorted; of authenticators, too
 	Subscriptions []string
-	Denied        []string // declared, but denied by the role's permissions
+	Denied        []string      // declared, but denied by the role's permissions
+	Declarations  []Declaration // all of these, in the order of the script
 
 	// Err says why the last attempt to load the script failed, beginning with
 	// file:line where that is known. Nil: it is as on disk.
@@ -68,8 +69,8 @@ func New(o Options, node *realm.Node) (*Host, error) {
 		components: map[string]*component{},
 		services: &services{
 			watchdog: newWatchdog(o.Limits.HeapGrowth),
-			compiled: newCompiled(),
-			stores:   newStores(o.Limits.Store),
+			compiled: newCompiled(o.Coverage),
+			stores:   newStores(o.Limits.Store, o.Now),
 			tasks:    &tasks{},
 			costly:   lualib.NewCostly(o.Limits.HashMemory),
 			ctx:      ctx,
@@ -185,6 +186,15 @@ func (h *Host) Close(ctx context.Context) error {
 	return err
 }
 
+// Settle waits until no handler runs and none is waiting to, or ctx ends, which is
+// its error. What is routed meanwhile counts, too.
+func (h *Host) Settle(ctx context.Context) error {
+	if !h.services.tasks.wait(ctx) {
+		return fmt.Errorf("scripts are still busy: %w", ctx.Err())
+	}
+	return nil
+}
+
 // kick makes the loop look at the components.
 func (h *Host) kick() {
 	select {
@@ -213,6 +223,7 @@ func (c *component) status() ComponentStatus {
 	s.Realm, s.Authrole, s.Session = c.role.Realm, c.role.Authrole, uint64(c.session.Session())
 	for i := range g.declarations {
 		d := &g.declarations[i]
+		s.Declarations = append(s.Declarations, d.describe())
 		switch {
 		case d.denied != nil:
 			s.Denied = append(s.Denied, d.uri)

@@ -42,6 +42,12 @@ type Options struct {
 
 	Limits Limits
 
+	// Now is the time that scripts see, and by which what they keep expires. Nil:
+	// time.Now. It does not bound how long they may run.
+	Now func() time.Time
+	// Coverage counts what of the scripts runs. Nil: nothing is counted.
+	Coverage *lua51.Coverage
+
 	// Log receives everything that the host and its scripts say. Nil: slog.Default().
 	Log *slog.Logger
 }
@@ -102,6 +108,9 @@ func (o Options) withDefaults() Options {
 	o.Limits = o.Limits.withDefaults()
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.LookupEnv == nil {
 		o.LookupEnv = os.LookupEnv

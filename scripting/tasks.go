@@ -5,12 +5,13 @@ import (
 	"sync"
 )
 
-// tasks counts the goroutines that run handlers, so that Close can wait for
-// them. The zero value is ready.
+// tasks counts the goroutines that run handlers, so that Close and Settle can wait
+// for them. The zero value is ready.
 type tasks struct {
-	mu     sync.Mutex
-	closed bool
-	group  sync.WaitGroup
+	mu      sync.Mutex
+	closed  bool
+	running int
+	idle    chan struct{} // closed when running comes to 0; nil: nobody waits
 }
 
 // Go runs f on a goroutine of its own; false: the host has been closed.
@@ -20,8 +21,21 @@ func (t *tasks) Go(f func()) bool {
 	if t.closed {
 		return false
 	}
-	t.group.Go(f)
+	t.running++
+	go func() {
+		defer t.ended()
+		f()
+	}()
 	return true
+}
+
+func (t *tasks) ended() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.running--; t.running == 0 && t.idle != nil {
+		close(t.idle)
+		t.idle = nil
+	}
 }
 
 // close lets no more begin.
@@ -31,15 +45,20 @@ func (t *tasks) close() {
 	t.closed = true
 }
 
-// wait returns when all have ended, or false when ctx has.
+// wait returns when none runs, or false when ctx has ended.
 func (t *tasks) wait(ctx context.Context) bool {
-	done := make(chan struct{})
-	go func() { // ends with the last task
-		t.group.Wait()
-		close(done)
-	}()
+	t.mu.Lock()
+	if t.running == 0 {
+		t.mu.Unlock()
+		return true
+	}
+	if t.idle == nil {
+		t.idle = make(chan struct{})
+	}
+	idle := t.idle
+	t.mu.Unlock()
 	select {
-	case <-done:
+	case <-idle:
 		return true
 	case <-ctx.Done():
 		return false

@@ -321,7 +321,7 @@ func TestWhichFilesAreRead(t *testing.T) {
 	if len(s.components()) != 2 {
 		t.Errorf("components %v", s.components())
 	}
-	if _, err := newCompiled().compile(s.files["large.lua"]); err == nil || !strings.HasPrefix(err.Error(), "large.lua:1: ") {
+	if _, err := newCompiled(nil).compile(s.files["large.lua"]); err == nil || !strings.HasPrefix(err.Error(), "large.lua:1: ") {
 		t.Error(err)
 	}
 	o.Limits.Files = 2

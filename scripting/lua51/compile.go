@@ -17,6 +17,8 @@ type unit struct {
 	levels   int             // of nesting, at this point
 	assigned map[string]bool // globals that the file gives a value
 	refused  []*Refusal      // uses of what is not available, in order
+
+	counter func(line int) *lua.LFunction // of statements; nil: they are not counted
 }
 
 // Compile translates a source text into a prototype that the plain gopher-lua
@@ -27,7 +29,11 @@ type unit struct {
 // The error is a *SyntaxError, or a *Refusal for what cannot be run as the
 // reference would. Compile does not panic, and its time and memory are bounded
 // by the length of the source.
-func Compile(name string, source []byte) (proto *lua.FunctionProto, err error) {
+func Compile(name string, source []byte) (*lua.FunctionProto, error) {
+	return compile(name, source, &unit{assigned: map[string]bool{}})
+}
+
+func compile(name string, source []byte, u *unit) (proto *lua.FunctionProto, err error) {
 	if len(source) > MaxSource {
 		return nil, &SyntaxError{File: name, Line: 1, Message: fmt.Sprintf("the file is longer than %d bytes", MaxSource)}
 	}
@@ -42,7 +48,6 @@ func Compile(name string, source []byte) (proto *lua.FunctionProto, err error) {
 			proto, err = nil, fmt.Errorf("%s: internal error of the compiler: %v\n%s", name, r, debug.Stack())
 		}
 	}()
-	u := &unit{assigned: map[string]bool{}}
 	f := newFunction(newLexer(name, source), u, nil)
 	f.proto.IsVarArg = lua.VarArgIsVarArg
 	f.next()

@@ -34,6 +34,7 @@ func (f *function) scoped() {
 // statement parses a statement and reports whether it must be the last one.
 func (f *function) statement() bool {
 	line := f.line
+	f.count()
 	switch f.tok.kind {
 	case tkIf:
 		f.ifStatement(line)

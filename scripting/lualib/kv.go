@@ -39,6 +39,7 @@ var (
 // failed logins that somebody else's entries can push out protects nobody.
 type Store struct {
 	limits StoreLimits
+	now    func() time.Time
 
 	mu      sync.Mutex
 	entries map[string]*storeEntry
@@ -53,15 +54,18 @@ type storeEntry struct {
 	index   int        // in expiry; -1: not there
 }
 
-// NewStore returns an empty Store.
-func NewStore(l StoreLimits) *Store {
+// NewStore returns an empty Store. now says when entries expire; nil: time.Now.
+func NewStore(l StoreLimits, now func() time.Time) *Store {
+	if now == nil {
+		now = time.Now
+	}
 	if l.Entries == 0 {
 		l.Entries = 100_000
 	}
 	if l.Bytes == 0 {
 		l.Bytes = 64 << 20
 	}
-	return &Store{limits: l, entries: map[string]*storeEntry{}}
+	return &Store{limits: l, now: now, entries: map[string]*storeEntry{}}
 }
 
 // Len returns how many entries are kept, those expired but not yet removed included.
@@ -120,7 +124,7 @@ func (s *Store) delete(key string) bool {
 // live returns the entry that is there and has not expired.
 func (s *Store) live(key string) *storeEntry {
 	e := s.entries[key]
-	if e != nil && !e.expires.IsZero() && !time.Now().Before(e.expires) {
+	if e != nil && !e.expires.IsZero() && !s.now().Before(e.expires) {
 		s.remove(e)
 		return nil
 	}
@@ -150,7 +154,7 @@ func (s *Store) put(key string, value lua.LValue, ttl time.Duration) error {
 	s.entries[key] = e
 	s.bytes = bytes
 	if ttl > 0 {
-		e.expires = time.Now().Add(ttl)
+		e.expires = s.now().Add(ttl)
 		heap.Push(&s.expiry, e)
 	}
 	return nil
@@ -165,7 +169,7 @@ func (s *Store) remove(e *storeEntry) {
 }
 
 func (s *Store) removeExpired() {
-	for now := time.Now(); len(s.expiry) > 0 && !now.Before(s.expiry[0].expires); {
+	for now := s.now(); len(s.expiry) > 0 && !now.Before(s.expiry[0].expires); {
 		s.remove(s.expiry[0])
 	}
 }

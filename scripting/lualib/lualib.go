@@ -22,7 +22,7 @@ type Options struct {
 	// the hook's own. Nil: no variable is visible.
 	Getenv func(name string) (string, bool)
 
-	// Now is the time for os.time and os.date. Nil: time.Now.
+	// Now is the time for everything that the script can ask it. Nil: time.Now.
 	Now func() time.Time
 
 	// Outside is told what a script is about to do outside of its virtual
@@ -57,7 +57,7 @@ func Open(L *lua.LState, o Options) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	m := &machine{options: o, start: time.Now(), random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))}
+	m := &machine{options: o, start: o.Now(), random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))}
 	registry := L.Get(lua.RegistryIndex).(*lua.LTable)
 	registry.RawSetString(registryKey, &lua.LUserData{Value: m, Metatable: lua.LNil})
 

@@ -64,7 +64,7 @@ func TestCryptoEqual(t *testing.T) {
 
 func TestKV(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		L := moduleVM(t, NewStore(StoreLimits{}), nil)
+		L := moduleVM(t, NewStore(StoreLimits{}, nil), nil)
 		for _, step := range []string{
 			`assert(kv.get("a") == nil)`,
 			`kv.set("a", "text") assert(kv.get("a") == "text")`,
@@ -107,7 +107,7 @@ func run(t testing.TB, L *lua.LState, text string) {
 
 func TestKVIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewStore(StoreLimits{Entries: 3, Bytes: 1000})
+		s := NewStore(StoreLimits{Entries: 3, Bytes: 1000}, nil)
 		L := moduleVM(t, s, nil)
 		run(t, L, `kv.set("a", 1) kv.set("b", 1, 10) kv.set("c", 1)`)
 		run(t, L, `local ok, e = pcall(kv.set, "d", 1) assert(not ok and e:find("kv is full")) assert(kv.get("a") == 1)`)

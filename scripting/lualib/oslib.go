@@ -21,7 +21,7 @@ func (m *machine) openOS(L *lua.LState, globals *lua.LTable) {
 // osClock returns the seconds since the virtual machine began, not the
 // processor time, which would be that of all scripts.
 func (m *machine) osClock(L *lua.LState) int {
-	return pushNumber(L, time.Since(m.start).Seconds())
+	return pushNumber(L, m.options.Now().Sub(m.start).Seconds())
 }
 
 func osDifftime(L *lua.LState) int {
