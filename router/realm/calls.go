@@ -9,13 +9,13 @@ import (
 // calls are the calls that one session has made and that wait: places in a
 // slice, of which the free ones form a list. The zero value is ready.
 type calls struct {
-	mu      sync.Mutex
-	closed  bool
-	places  []call
-	free    int32 // 1 + the first free place; 0: none
-	used    int
-	kept    int               // bytes of payloads that may have to go to another callee
-	streams map[wamp.ID]int32 // 1 + places of calls of which more may follow, by request
+	mu     sync.Mutex
+	closed bool
+	places []call
+	free   int32 // 1 + the first free place; 0: none
+	used   int
+	kept   int               // bytes of payloads that may have to go to another callee
+	index  map[wamp.ID]int32 // places by request; nil until one is looked for among many
 }
 
 // call says where one call waits. A free place has no callee.
@@ -47,11 +47,8 @@ func (c *calls) add(at call, limit int) (place int32, err error) {
 		c.free = c.places[place-1].nextFree
 		c.places[place-1] = at
 	}
-	if at.isStream {
-		if c.streams == nil {
-			c.streams = make(map[wamp.ID]int32)
-		}
-		c.streams[at.request] = place
+	if c.index != nil {
+		c.index[at.request] = place - 1
 	}
 	return place, nil
 }
@@ -78,11 +75,11 @@ func (c *calls) remove(place int32, kept int) {
 		return
 	}
 	c.kept -= kept
-	if at := &c.places[place-1]; at.isStream {
-		delete(c.streams, at.request)
+	if c.index != nil {
+		delete(c.index, c.places[place-1].request)
 	}
 	if c.used--; c.used == 0 && len(c.places) > maxKeptPlaces {
-		c.places, c.free, c.streams = nil, 0, nil
+		c.places, c.free, c.index = nil, 0, nil
 		return
 	}
 	c.places[place-1] = call{nextFree: c.free}
@@ -110,18 +107,7 @@ func (c *calls) unkeep(bytes int) {
 	c.kept -= bytes
 }
 
-// stream returns where a call waits of which more may follow.
-func (c *calls) stream(request wamp.ID) (at call, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	place, ok := c.streams[request]
-	if !ok {
-		return call{}, false
-	}
-	return c.places[place-1], true
-}
-
-// find returns where a call waits. It looks at all: what asks for it is rare.
+// find returns where a call waits.
 func (c *calls) find(request wamp.ID) (at call, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,11 +128,28 @@ func (c *calls) cancel(request wamp.ID) (at call, ok bool) {
 	return call{}, false
 }
 
+// search looks at the places one after the other where there are few. Of a session
+// that has many calls, and that looks for them, they are indexed from then on: most
+// never do, and their calls cost no entry.
 func (c *calls) search(request wamp.ID) *call {
-	for i := range c.places {
-		if at := &c.places[i]; at.callee != nil && at.request == request {
-			return at
+	if len(c.places) <= maxKeptPlaces {
+		for i := range c.places {
+			if at := &c.places[i]; at.callee != nil && at.request == request {
+				return at
+			}
 		}
+		return nil
+	}
+	if c.index == nil {
+		c.index = make(map[wamp.ID]int32, c.used)
+		for i := range c.places {
+			if at := &c.places[i]; at.callee != nil {
+				c.index[at.request] = int32(i)
+			}
+		}
+	}
+	if place, ok := c.index[request]; ok {
+		return &c.places[place]
 	}
 	return nil
 }
@@ -157,6 +160,6 @@ func (c *calls) close() []call {
 	defer c.mu.Unlock()
 	c.closed = true
 	left := c.places
-	c.places, c.free, c.used, c.kept, c.streams = nil, 0, 0, 0, nil
+	c.places, c.free, c.used, c.kept, c.index = nil, 0, 0, 0, nil
 	return left
 }

@@ -347,7 +347,7 @@ func TestPlaces(t *testing.T) {
 	callee := new(session)
 	seen := make(map[int32]bool)
 	for i := range 1000 {
-		place, err := c.add(call{callee: callee, invocation: wamp.ID(i + 1)}, 1000)
+		place, err := c.add(call{callee: callee, invocation: wamp.ID(i + 1), request: wamp.ID(i + 1)}, 1000)
 		if err != nil || seen[place] {
 			t.Fatalf("call %d: place %d, %v", i, place, err)
 		}
@@ -356,9 +356,20 @@ func TestPlaces(t *testing.T) {
 	if _, err := c.add(call{callee: callee, invocation: 1001}, 1000); err != errTooManyCalls {
 		t.Errorf("call over the limit: %v", err)
 	}
+	for i := range 1000 {
+		if at, ok := c.find(wamp.ID(i + 1)); !ok || at.invocation != wamp.ID(i+1) {
+			t.Fatalf("call %d is not found: %+v", i, at)
+		}
+	}
 	c.remove(17, 0)
-	if place, err := c.add(call{callee: callee, invocation: 1002}, 1000); err != nil || place != 17 {
+	if _, ok := c.find(17); ok {
+		t.Error("a call that has its answer is found")
+	}
+	if place, err := c.add(call{callee: callee, invocation: 1002, request: 1002}, 1000); err != nil || place != 17 {
 		t.Errorf("got place %d, %v, want the free one", place, err)
+	}
+	if at, ok := c.cancel(1002); !ok || at.invocation != 1002 || c.move(17, at) != errCallCanceled {
+		t.Errorf("call 1002 is not canceled: %+v", at)
 	}
 	for place := range seen {
 		c.remove(place, 0)

@@ -232,6 +232,7 @@ type randomCall struct {
 	part          int64
 	isOpen        bool
 	wantsProgress bool
+	isTimed       bool
 }
 
 func (r *randomCaller) send(m wamp.Message) { _ = r.c.conn.Send(&r.c.batch, m) }
@@ -258,7 +259,9 @@ func (r *randomCaller) run(calls int) {
 			r.cancel([]string{"", wamp.CancelSkip, wamp.CancelKill, wamp.CancelKillNoWait}[r.random.IntN(4)])
 		case len(r.waiting) > 0:
 			// What nobody would ever answer is canceled, so that an answer comes.
-			r.cancel(wamp.CancelSkip)
+			if !r.hasTimed() || r.random.IntN(2) == 0 {
+				r.cancel(wamp.CancelSkip)
+			}
 			if !r.receive() {
 				return
 			}
@@ -278,7 +281,7 @@ func (r *randomCaller) call() {
 	r.done++
 	o := wamp.CallOptions{ReceiveProgress: call.wantsProgress}
 	if r.random.IntN(3) == 0 {
-		o.Timeout = uint64(r.random.IntN(4) + 1)
+		o.Timeout, call.isTimed = uint64(r.random.IntN(4)+1), true
 	}
 	r.part(id, call, o)
 }
@@ -300,6 +303,16 @@ func (r *randomCaller) more() {
 			return
 		}
 	}
+}
+
+// hasTimed reports whether an answer will come by itself.
+func (r *randomCaller) hasTimed() bool {
+	for _, call := range r.waiting {
+		if call.isTimed {
+			return true
+		}
+	}
+	return false
 }
 
 // cancel cancels any call.

@@ -11,12 +11,12 @@ import (
 // "Progressive Call Invocations", "Verification of CALL Request IDs"). More of a
 // call that has its answer is dropped: the caller could not know of it.
 func (s *session) continueCall(b *transport.Batch, w *work, m *wamp.Call) *farewell {
-	at, ok := s.calls.stream(m.Request)
-	if !ok {
-		if _, waits := s.calls.find(m.Request); waits {
-			return violation("CALL %d is there already, and it was not announced that more of it follows", m.Request)
-		}
+	at, ok := s.calls.find(m.Request)
+	switch {
+	case !ok:
 		return nil
+	case !at.isStream:
+		return violation("CALL %d is there already, and it was not announced that more of it follows", m.Request)
 	}
 	callee, id := at.callee, at.invocation
 	p, ok := callee.invocations.get(id)
