@@ -2,13 +2,14 @@ package auth
 
 import (
 	"crypto/rand"
-	"errors"
+	"fmt"
 )
 
 // Anonymous admits anybody under Role, or as the Authenticator decides. Exactly
 // one of the two is set.
 type Anonymous struct {
 	Role          string
+	Authid        string // of all that have the Role; empty: a random one for each
 	Authenticator *Dynamic
 }
 
@@ -21,7 +22,7 @@ func (m *Anonymous) begin(d *Dialogue) Outcome {
 	if m.Authenticator != nil {
 		return d.ask(m.Authenticator)
 	}
-	return d.admit(&Principal{Role: m.Role})
+	return d.admit(&Principal{Role: m.Role, Authid: m.Authid})
 }
 
 func (m *Anonymous) answered(d *Dialogue, _ *Answer) Outcome { return d.unasked("challenge") }
@@ -31,8 +32,8 @@ func (m *Anonymous) decided(d *Dialogue, p *Principal) Outcome { return d.accept
 // acceptPlain lets the client in as p where no proof is checked. Credentials that
 // nobody looks at were meant to restrict.
 func (d *Dialogue) acceptPlain(p *Principal) Outcome {
-	if !p.Credentials.IsZero() {
-		return d.fail(errors.New("authenticator returned credentials, which authentication method \"" + d.Request.Authmethod + "\" does not check"))
+	if err := p.CheckFor(d.Request.Authmethod); err != nil {
+		return d.fail(fmt.Errorf("authenticator %w", err))
 	}
 	return d.accept(p)
 }

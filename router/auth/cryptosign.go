@@ -106,8 +106,8 @@ func (c *cryptosignDialogue) begin(d *Dialogue) Outcome {
 }
 
 func (c *cryptosignDialogue) decided(d *Dialogue, p *Principal) Outcome {
-	if err := p.Credentials.CheckKeys(); err != nil {
-		return d.fail(fmt.Errorf("authenticator returned credentials that cannot be used: %w", err))
+	if err := p.CheckFor(d.Request.Authmethod); err != nil {
+		return d.fail(fmt.Errorf("authenticator %w", err))
 	}
 	// Keys that were given are all that may be used; a role alone is for the one
 	// that the authenticator was asked about.

@@ -2,12 +2,14 @@ package auth
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"usher/router/wamp"
@@ -21,7 +23,9 @@ type remoteDetails struct {
 	Ticket     string           `json:"ticket,omitempty"`
 	Session    wamp.ID          `json:"session"`
 	Authmethod string           `json:"authmethod"`
-	Authrole   *string          `json:"authrole,omitempty"`
+	Authid     *string          `json:"authid"`
+	Authrole   *string          `json:"authrole"`
+	Pubkey     string           `json:"pubkey,omitempty"`
 	Authextra  json.RawMessage  `json:"authextra"`
 	Transport  *remoteTransport `json:"transport"`
 }
@@ -29,24 +33,58 @@ type remoteDetails struct {
 // remoteTransport describes the connection in the words of 2015 and, beside
 // them, in those that Crossbar.io uses today: authenticators exist for both.
 type remoteTransport struct {
-	Cbtid               *string           `json:"cbtid"`
-	Protocol            string            `json:"protocol"`
-	HTTPHeadersReceived map[string]string `json:"http_headers_received"`
-	Peer                string            `json:"peer"`
-	HTTPHeadersSent     map[string]string `json:"http_headers_sent"`
-	Type                string            `json:"type"`
-	ClientCert          *string           `json:"client_cert"`
-	Path                string            `json:"path"`
-	Query               string            `json:"query"`
+	Cbtid               *string            `json:"cbtid"`
+	Protocol            string             `json:"protocol"`
+	HTTPHeadersReceived map[string]string  `json:"http_headers_received"`
+	Peer                string             `json:"peer"`
+	HTTPHeadersSent     map[string]string  `json:"http_headers_sent"`
+	Type                string             `json:"type"`
+	ClientCert          *remoteCertificate `json:"client_cert"`
+	Path                string             `json:"path"`
+	Query               string             `json:"query"`
 
-	HTTPCbtid           *string  `json:"http_cbtid"`
-	WebsocketProtocol   string   `json:"websocket_protocol"`
-	WebsocketExtensions []string `json:"websocket_extensions_in_use"`
-	ChannelType         string   `json:"channel_type"`
-	ChannelFraming      string   `json:"channel_framing"`
-	PeerCert            *string  `json:"peer_cert"`
-	IsSecure            bool     `json:"is_secure"`
-	IsServer            bool     `json:"is_server"`
+	HTTPCbtid           *string            `json:"http_cbtid"`
+	WebsocketProtocol   string             `json:"websocket_protocol"`
+	WebsocketExtensions []string           `json:"websocket_extensions_in_use"`
+	ChannelType         string             `json:"channel_type"`
+	ChannelFraming      string             `json:"channel_framing"`
+	PeerCert            *remoteCertificate `json:"peer_cert"`
+	IsSecure            bool               `json:"is_secure"`
+	IsServer            bool               `json:"is_server"`
+}
+
+// remoteCertificate describes a client certificate as Crossbar.io does, with what
+// it has no name for.
+type remoteCertificate struct {
+	SHA1      string            `json:"sha1"`
+	SHA256    string            `json:"sha256"`
+	Subject   map[string]string `json:"subject"`
+	Issuer    map[string]string `json:"issuer"`
+	Serial    string            `json:"serial"` // too large for a number in most languages
+	NotBefore string            `json:"not_before"`
+	NotAfter  string            `json:"not_after"`
+	DNSNames  []string          `json:"dns_names,omitempty"`
+	Emails    []string          `json:"emails,omitempty"`
+}
+
+func newRemoteCertificate(c *x509.Certificate) *remoteCertificate {
+	if c == nil {
+		return nil
+	}
+	const layout = "20060102150405Z"
+	return &remoteCertificate{
+		SHA1: SHA1(c), SHA256: SHA256(c), Subject: lowerKeys(NameParts(c.Subject)), Issuer: lowerKeys(NameParts(c.Issuer)),
+		Serial: c.SerialNumber.String(), NotBefore: c.NotBefore.UTC().Format(layout), NotAfter: c.NotAfter.UTC().Format(layout),
+		DNSNames: c.DNSNames, Emails: c.EmailAddresses,
+	}
+}
+
+func lowerKeys(m map[string]string) map[string]string {
+	lower := make(map[string]string, len(m))
+	for key, value := range m {
+		lower[strings.ToLower(key)] = value
+	}
+	return lower
 }
 
 // RemoteArgs is the question as call args in JSON: realm, authid, details.
@@ -56,13 +94,16 @@ func RemoteArgs(r *Request, authextra []byte) (wamp.Payload, error) {
 		Ticket:     r.Ticket,
 		Session:    r.Session,
 		Authmethod: r.Authmethod,
+		Authid:     orNull(r.Authid),
 		Authrole:   orNull(r.Authrole),
+		Pubkey:     r.Pubkey,
 		Authextra:  authextra,
 	}
 	if len(authextra) == 0 {
 		details.Authextra = json.RawMessage("null")
 	}
 	if t := r.Transport; t != nil {
+		certificate := newRemoteCertificate(t.ClientCertificate())
 		details.Transport = &remoteTransport{
 			Cbtid:               orNull(t.Cbtid),
 			Protocol:            t.Protocol,
@@ -78,10 +119,12 @@ func RemoteArgs(r *Request, authextra []byte) (wamp.Payload, error) {
 			ChannelType:         channelType(t),
 			ChannelFraming:      t.Type,
 			IsSecure:            t.Secure,
+			ClientCert:          certificate,
+			PeerCert:            certificate,
 			IsServer:            true,
 		}
 	}
-	args, err := marshal([]any{orNull(r.Realm), r.Authid, &details})
+	args, err := marshal([]any{orNull(r.Realm), orNull(r.Authid), &details})
 	if err != nil {
 		return wamp.Payload{}, fmt.Errorf("write the question for a remote authenticator: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,17 +54,18 @@ func NewSCRAM(users map[string]User) *SCRAM {
 func (m *SCRAM) Users() map[string]User { return m.users }
 
 // CheckSCRAM says what is wrong with credentials for SCRAM, and writes the KDF's
-// name in the specification's way.
+// name in the specification's way, and a salt of hexadecimal digits, as
+// Crossbar.io has it, in base64.
 func (c *Credentials) CheckSCRAM() error {
 	if c.KDF == kdfCrossbar {
 		c.KDF = KDFArgon2id
 	}
-	salt, err := base64.StdEncoding.DecodeString(c.Salt)
+	salt, err := parseSalt(c.Salt)
 	switch {
 	case c.KDF != KDFPBKDF2 && c.KDF != KDFArgon2id:
 		return fmt.Errorf("the kdf must be %s or %s", KDFArgon2id, KDFPBKDF2)
 	case err != nil || len(salt) == 0:
-		return errors.New("the salt must be base64")
+		return errors.New("the salt must be base64 or hexadecimal digits")
 	case c.Iterations < 1 || c.Iterations > maxIterations:
 		return fmt.Errorf("iterations must be from 1 to %d", maxIterations)
 	case c.KDF == KDFArgon2id && (c.Memory < 8 || c.Memory > maxMemory):
@@ -75,7 +77,17 @@ func (c *Credentials) CheckSCRAM() error {
 	case c.Secret != "" || c.Keylen != 0 || c.AuthorizedKeys != nil:
 		return errors.New("there are credentials that SCRAM does not have")
 	}
+	c.Salt = base64.StdEncoding.EncodeToString(salt)
 	return nil
+}
+
+// parseSalt reads base64, or 16 and more hexadecimal digits of one case: nobody
+// has a random salt whose base64 looks like that.
+func parseSalt(s string) ([]byte, error) {
+	if b, err := hex.DecodeString(s); err == nil && len(b) >= 8 && (s == strings.ToLower(s) || s == strings.ToUpper(s)) {
+		return b, nil
+	}
+	return base64.StdEncoding.DecodeString(s)
 }
 
 // maxMemory bounds what a client is asked to use, in KiB.
@@ -133,11 +145,8 @@ func noBinding(kind string) *Refusal {
 }
 
 func (s *scramDialogue) decided(d *Dialogue, p *Principal) Outcome {
-	if p.Credentials.IsZero() {
-		return d.fail(errors.New("authenticator returned no keys: a role alone is no proof for SCRAM"))
-	}
-	if err := p.Credentials.CheckSCRAM(); err != nil {
-		return d.fail(fmt.Errorf("authenticator returned credentials that cannot be used: %w", err))
+	if err := p.CheckFor(d.Request.Authmethod); err != nil {
+		return d.fail(fmt.Errorf("authenticator %w", err))
 	}
 	s.principal, s.credentials = p, p.Credentials
 	return s.send(d)

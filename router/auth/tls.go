@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
-	"strings"
 
 	"usher/router/wamp"
 )
@@ -19,13 +17,13 @@ type TLS struct {
 }
 
 // Certificate is a principal of the configuration, by its certificate. What is
-// empty of the first two is not compared; not both are.
+// empty of the first three is not compared; not all are.
 type Certificate struct {
-	Fingerprint string // SHA-256 in lower-case hexadecimal digits
-	Subject     string // the common name
-	Authid      string // empty: the common name
-	Role        string
-	Realm       string // the only one that it may join; empty: any that has the role
+	SHA256, SHA1 string // fingerprints as Fingerprint writes them
+	Subject      string // the common name
+	Authid       string // empty: the common name
+	Role         string
+	Realm        string // the only one that it may join; empty: any that has the role
 }
 
 func (m *TLS) begin(d *Dialogue) Outcome {
@@ -43,11 +41,8 @@ func (m *TLS) begin(d *Dialogue) Outcome {
 	if m.Authenticator != nil {
 		return d.ask(m.Authenticator)
 	}
-	fingerprint := Fingerprint(certificate)
 	for _, p := range m.Principals {
-		if (p.Fingerprint != "" || p.Subject != "") &&
-			(p.Fingerprint == "" || p.Fingerprint == fingerprint) &&
-			(p.Subject == "" || p.Subject == certificate.Subject.CommonName) {
+		if p.is(certificate) {
 			authid := p.Authid
 			if authid == "" {
 				authid = certificate.Subject.CommonName
@@ -56,6 +51,14 @@ func (m *TLS) begin(d *Dialogue) Outcome {
 		}
 	}
 	return denied()
+}
+
+// is reports whether c is the certificate that p describes.
+func (p *Certificate) is(c *x509.Certificate) bool {
+	return (p.SHA256 != "" || p.SHA1 != "" || p.Subject != "") &&
+		(p.SHA256 == "" || p.SHA256 == SHA256(c)) &&
+		(p.SHA1 == "" || p.SHA1 == SHA1(c)) &&
+		(p.Subject == "" || p.Subject == c.Subject.CommonName)
 }
 
 func (m *TLS) answered(d *Dialogue, _ *Answer) Outcome { return d.unasked("challenge") }
@@ -69,12 +72,6 @@ func (t *Transport) ClientCertificate() *x509.Certificate {
 		return nil
 	}
 	return t.TLS.PeerCertificates[0]
-}
-
-// Fingerprint is the SHA-256 of a certificate in lower-case hexadecimal digits.
-func Fingerprint(c *x509.Certificate) string {
-	sum := sha256.Sum256(c.Raw)
-	return hex.EncodeToString(sum[:])
 }
 
 // The types of channel binding (RFC 5929, RFC 9266).
@@ -113,10 +110,4 @@ func (t *Transport) channelID(kind string) []byte {
 		return sum[:]
 	}
 	return data
-}
-
-// ParseFingerprint reads a SHA-256 fingerprint, with or without colons.
-func ParseFingerprint(s string) (fingerprint string, ok bool) {
-	b, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
-	return hex.EncodeToString(b), err == nil && len(b) == sha256.Size
 }

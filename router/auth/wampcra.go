@@ -79,18 +79,11 @@ func (m *WAMPCRA) decoy(authid string) User {
 }
 
 func (w *wampcraDialogue) decided(d *Dialogue, p *Principal) Outcome {
-	c := &p.Credentials
-	switch {
-	case c.Secret == "":
-		return d.fail(errors.New("authenticator returned no secret: a role alone is no proof for wampcra"))
-	case c.KDF != "" || c.Memory != 0 || c.StoredKey != nil || c.ServerKey != nil || c.AuthorizedKeys != nil:
-		return d.fail(errors.New("authenticator returned credentials that wampcra does not have"))
-	}
-	if err := c.CheckSalted(); err != nil {
-		return d.fail(fmt.Errorf("authenticator returned credentials that cannot be used: %w", err))
+	if err := p.CheckFor(d.Request.Authmethod); err != nil {
+		return d.fail(fmt.Errorf("authenticator %w", err))
 	}
 	w.principal = p
-	return w.send(d, p.Authid, p.Role, c)
+	return w.send(d, p.Authid, p.Role, &p.Credentials)
 }
 
 // CheckSalted says what is wrong with the parameters of a WAMP-CRA secret.

@@ -132,6 +132,11 @@ type TLS struct {
 	Certificate string   // PEM, the leaf first
 	Key         string   // PEM
 	Chain       []string // PEM; further certificates behind those of Certificate
+	// ClientCAs are who vouches for clients: each must have a certificate that
+	// verifies. Empty: clients are asked for none.
+	ClientCAs []string // PEM
+	// ClientOptional: a client may have none, but not one that does not verify.
+	ClientOptional bool
 }
 
 // RawSocket is what clients meet who connect by RawSocket.

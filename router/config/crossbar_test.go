@@ -46,8 +46,15 @@ func TestCrossbarWarnings(t *testing.T) {
 			"n.json:3:227: workers[0].transports[0].paths.ws.options.auto_ping_interval: 0 turns this off; usher always checks that clients live, at its default interval",
 			"n.json:3:230: workers[0].transports[0].paths.ws.options.fail_by_drop: usher does not know this; it has no effect",
 		}},
-		{strings.Replace(path(``), `{"anonymous"`, `{"wampcra": {"type": "static", "users": {}}, "anonymous"`, 1), []string{
-			`n.json:3:150: workers[0].transports[0].paths.ws.auth.wampcra: the method "wampcra" is not supported and not offered to clients; there are anonymous and ticket`,
+		{strings.Replace(path(``), `{"anonymous"`, `{"ldap": {"type": "static", "users": {}}, "anonymous"`, 1), []string{
+			`n.json:3:147: workers[0].transports[0].paths.ws.auth.ldap: the method "ldap" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign and tls`,
+		}},
+		{strings.Replace(path(``), `{"anonymous"`, `{"wampcra": {"type": "function", "create": "a.b"}, "anonymous"`, 1), []string{
+			`n.json:3:159: workers[0].transports[0].paths.ws.auth.wampcra.type: functions in Python do not run in usher: write an authenticator in Lua, and here type: dynamic, authenticator: its URI; the method is not offered to clients`,
+		}},
+		{strings.Replace(path(``), `{"anonymous"`, `{"cryptosign": {"type": "static", "trustroots": {}, "principals": {}}, "tls": {"type": "static", "principals": {}}, "anonymous"`, 1), []string{
+			`n.json:3:186: workers[0].transports[0].paths.ws.auth.cryptosign.trustroots: trust roots are not supported: name the keys, or ask an authenticator; nobody joins by a certificate chain`,
+			`n.json:3:216: workers[0].transports[0].paths.ws.auth.tls: no client has a certificate here: give the endpoint tls: {ca_certificates: […]}, the files of whoever issues them`,
 		}},
 		{strings.Replace(path(``), anonymous, ``, 1), []string{
 			`n.json:3:108: workers[0].transports[0].paths.ws: without "auth" anybody joins as role "anonymous", where a realm has it`,
@@ -88,7 +95,9 @@ func TestCrossbarErrors(t *testing.T) {
 		{`{"version": 2, "workers": [{"type": "router", "realms": [], "transports": []}, {"type": "router"}]}`, "there is a router worker already"},
 		{`{"version": 2, "workers": []}`, "there is no worker of type router"},
 		{nodeFile(oneRealm, `[{"type": "mqtt"}]`, ""), "there is no transport that usher can serve"},
-		{nodeFile(oneRealm, strings.Replace(strings.Replace(webPath, "PATH", "", 1), `"port"`, `"tls": {"key": "k", "certificate": "c", "ca_certificates": ["d"]}, "port"`, 1), ""), "client certificates are not supported"},
+		{nodeFile(oneRealm, strings.Replace(strings.Replace(webPath, "PATH", "", 1), `"port"`, `"tls": {"key": "k", "certificate": "c", "ca_certificates": []}, "port"`, 1), ""), "no client could have a certificate"},
+		{nodeFile(oneRealm, strings.Replace(webPath, "PATH", `, "auth": {"ticket": {"type": "static", "principals": {"joe": {"ticket": "$MYTICKET", "role": "frontend"}}}}`, 1), ""), "write the secret"},
+		{nodeFile(oneRealm, strings.Replace(webPath, "PATH", `, "auth": {"wampcra": {"type": "static", "users": {"joe": {"secret": "$MYTICKET", "role": "frontend"}}}}`, 1), ""), "write the secret"},
 		{nodeFile(oneRealm, strings.Replace(webPath, "PATH", "", 1), `, "components": [{"type": "class", "classname": "a.B", "realm": "realm1", "role": "backend"}]`), `realm "realm1" has no role "backend"`},
 	} {
 		if _, err := Parse("n.json", []byte(test.data)); err == nil || !strings.Contains(err.Error(), test.want) {

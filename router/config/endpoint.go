@@ -15,7 +15,9 @@ import (
 //	path       (unix) the socket's file name
 //	mode       (unix) who may connect, as an octal number in quotes, e.g. "0660";
 //	           absent: as the system makes it, usually only usher's own user
-//	tls        {certificate, key, chain_certificates}: names of PEM files
+//	tls        {certificate, key, chain_certificates, ca_certificates}: names of
+//	           PEM files; with the last clients must have a certificate that one of
+//	           these has issued, or with client_certificates: optional may
 func (r *reader) endpoint(v value, c *Config) Endpoint {
 	f := v.fields()
 	var e Endpoint
@@ -91,9 +93,19 @@ func (r *reader) tls(v value, c *Config) *TLS {
 	for _, item := range f.get("chain_certificates").list() {
 		t.Chain = append(t.Chain, r.filePath(item, c, false))
 	}
-	// Ignoring this would admit clients that the author wants to keep out.
-	if ca := f.get("ca_certificates"); !ca.absent() {
-		ca.fail("client certificates are not supported: usher can't keep out clients without one")
+	cas, mode := f.get("ca_certificates"), f.get("client_certificates")
+	for _, item := range cas.list() {
+		t.ClientCAs = append(t.ClientCAs, r.filePath(item, c, false))
+	}
+	// An empty list would admit clients that the author wants to keep out.
+	if cas.n != nil && cas.n.kind == kindList && len(cas.n.items) == 0 {
+		cas.fail("the list is empty: no client could have a certificate; leave it out to ask for none")
+	}
+	if !mode.absent() {
+		t.ClientOptional = mode.oneOf("a way to treat client certificates", "required", "optional") == "optional"
+		if cas.absent() {
+			mode.fail("it goes with ca_certificates, the files of whoever issues them")
+		}
 	}
 	for _, key := range []string{"dhparam", "ciphers"} {
 		if o := f.get(key); !o.absent() {

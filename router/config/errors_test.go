@@ -130,7 +130,7 @@ func TestErrors(t *testing.T) {
 			"a:19:61: transports[0].paths.ws.auth.ticket.principals.joe.ticket: must not be empty",
 		}},
 		{"a", edit(t, "ticket: {type", "tickets: {type"), []string{
-			`a:19:20: transports[0].paths.ws.auth.tickets: the method "tickets" is not supported and not offered to clients; there are anonymous and ticket; did you mean "ticket"?`,
+			`a:19:20: transports[0].paths.ws.auth.tickets: the method "tickets" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign and tls; did you mean "ticket"?`,
 		}},
 		{"a", edit(t, "ticket: {type: dynamic, authenticator: com.example.authenticate}", "anonymous: {type: static, role: guest}"), []string{
 			`a:19:43: transports[0].paths.ws.auth.anonymous.role: no realm has the role "guest": nobody can join with it`,
@@ -152,8 +152,14 @@ func TestErrors(t *testing.T) {
 			`a:18:50: transports[0].paths.ws.options.allowed_origins[1]: "https://x/y" is not an origin: it ends after host and port`,
 			"a:18:66: transports[0].paths.ws.options.max_message_size: unknown key; write limits: {max_message_size: 1MiB} at the top",
 		}},
-		{"a", edit(t, "127.0.0.1}", "127.0.0.1, tls: {certificate: a.pem, key: b.pem, ca_certificates: [c.pem]}}"), []string{
-			"a:14:116: transports[0].endpoint.tls.ca_certificates: client certificates are not supported: usher can't keep out clients without one",
+		{"a", edit(t, "127.0.0.1}", "127.0.0.1, tls: {certificate: a.pem, key: b.pem, ca_certificates: []}}"), []string{
+			"a:14:116: transports[0].endpoint.tls.ca_certificates: the list is empty: no client could have a certificate; leave it out to ask for none",
+		}},
+		{"a", edit(t, "127.0.0.1}", "127.0.0.1, tls: {certificate: a.pem, key: b.pem, client_certificates: optional}}"), []string{
+			"a:14:120: transports[0].endpoint.tls.client_certificates: it goes with ca_certificates, the files of whoever issues them",
+		}},
+		{"a", edit(t, "127.0.0.1}", "127.0.0.1, tls: {certificate: a.pem, key: b.pem, ca_certificates: [c.pem], client_certificates: optinal}}"), []string{
+			`a:14:146: transports[0].endpoint.tls.client_certificates: "optinal" is not a way to treat client certificates; did you mean "optional"?`,
 		}},
 		{"a", minimal + "components: {x/y: {realm: realm1, role: frontend}, b: {realm: realm2, role: frontend}, c: {realm: realm1, authrole: frontend}}", []string{
 			`a:20:19: components["x/y"]: "x/y" can't be a component's name: write the script's file name without .lua`,

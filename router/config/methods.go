@@ -8,15 +8,19 @@ import (
 	"usher/router/wamp"
 )
 
-// methods reads the key auth, a dict by method:
+// methods reads the key auth, a dict by method. Each is {type: dynamic, …}, see
+// dynamic, or {type: static, …} with
 //
-//	anonymous  {type: static, role}
-//	ticket     {type: static, principals: {AUTHID: {ticket, role}}} or
-//	           {type: dynamic, authenticator: URI, authenticator-realm, realms}
+//	anonymous   role, authid: of all; absent: a random one for each
+//	ticket      principals: {AUTHID: {ticket, role}}
+//	wampcra     users: {AUTHID: {secret, role, realm, salt, iterations, keylen}}
+//	scram       principals: {AUTHID: {kdf, salt, iterations, memory, stored-key,
+//	            server-key, role, realm}}; wamp-scram is the same
+//	cryptosign  principals: {AUTHID: {authorized_keys, role, realm}}
+//	tls         principals: {AUTHID: {certificate-sha256, certificate-sha1, subject,
+//	            role, realm}}
 //
-// authenticator-realm is where the authenticator is registered; absent: in the
-// realm that the client asks for. realms are those that it may admit to;
-// absent: all.
+// A realm is the only one that may be joined; absent: any that has the role.
 func (r *reader) methods(f *fields, c *Config) auth.Methods {
 	v := f.get("auth")
 	var m auth.Methods
@@ -29,35 +33,77 @@ func (r *reader) methods(f *fields, c *Config) auth.Methods {
 		m.Anonymous = &auth.Anonymous{Role: "anonymous"}
 		return m
 	}
-	known := []string{auth.MethodAnonymous, auth.MethodTicket}
+	known := []string{auth.MethodAnonymous, auth.MethodTicket, auth.MethodWAMPCRA, auth.MethodCrossbarSCRAM, auth.MethodCryptosign, auth.MethodTLS}
+	var scram value
 	v.each(func(name string, v value) {
 		switch name {
 		case auth.MethodAnonymous:
 			m.Anonymous = r.anonymous(v, c)
 		case auth.MethodTicket:
 			m.Ticket = r.ticket(v, c)
+		case auth.MethodWAMPCRA:
+			m.WAMPCRA = r.wampcra(v, c)
+		case auth.MethodCrossbarSCRAM, auth.MethodSCRAM:
+			if !scram.absent() {
+				v.fail("scram and wamp-scram are two names of one method: keep one, clients may use both")
+				return
+			}
+			scram = v
+			m.SCRAM = r.scram(v, c)
+		case auth.MethodCryptosign:
+			m.Cryptosign = r.cryptosign(v, c)
+		case auth.MethodTLS:
+			if m.TLS = r.certificates(v, c); m.TLS != nil {
+				r.certificateUsers = append(r.certificateUsers, v)
+			}
 		default:
-			v.unsupported("the method %q is not supported and not offered to clients; there are %s%s", name, strings.Join(known, " and "), suggest(name, known))
+			v.unsupported("the method %q is not supported and not offered to clients; there are %s%s", name, all(known), suggest(name, known))
 		}
 	})
-	if m.Anonymous == nil && m.Ticket == nil && len(r.problems) == 0 {
+	if m == (auth.Methods{}) && len(r.problems) == 0 {
 		v.unsupported("no method is left: nobody can join here")
 	}
 	return m
 }
 
+func all(names []string) string {
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// methodType reads the type of a method: static, dynamic or, where it can't be
+// had, "".
+func (r *reader) methodType(f *fields, what string) string {
+	typ := f.need("type")
+	if typ.n != nil && typ.n.kind == kindString && typ.n.text == "function" {
+		typ.unsupported("functions in Python do not run in usher: write an authenticator in Lua, and here type: dynamic, authenticator: its URI; the method is not offered to clients")
+		return ""
+	}
+	return typ.oneOf("a type of "+what+" authentication", "static", "dynamic")
+}
+
+// misplaced says where keys belong that go with the other type.
+func misplaced(users string) map[string]string {
+	return map[string]string{
+		users:           users + " go with type: static",
+		"authenticator": "authenticator goes with type: dynamic",
+		"role":          "the authenticator or the principal has the role",
+	}
+}
+
 func (r *reader) anonymous(v value, c *Config) *auth.Anonymous {
 	f := v.fields()
-	typ := f.need("type")
-	if typ.text() == "dynamic" {
-		typ.unsupported("anonymous authentication is static only; it is not offered to clients")
+	var a *auth.Anonymous
+	switch r.methodType(f, "anonymous") {
+	case "static":
+		role := f.need("role")
+		a = &auth.Anonymous{Role: role.name(), Authid: f.get("authid").name()}
+		r.checkRole(c, role)
+	case "dynamic":
+		a = &auth.Anonymous{Authenticator: r.dynamic(f, c)}
+	default:
 		return nil
 	}
-	typ.oneOf("a type of anonymous authentication", "static")
-	role := f.need("role")
-	a := &auth.Anonymous{Role: role.name()}
-	f.done(nil)
-	r.checkRole(c, role)
+	f.done(map[string]string{"authenticator": "authenticator goes with type: dynamic", "role": "role goes with type: static"})
 	return a
 }
 
@@ -77,9 +123,8 @@ func (r *reader) checkRole(c *Config, role value) {
 
 func (r *reader) ticket(v value, c *Config) *auth.Ticket {
 	f := v.fields()
-	typ := f.need("type")
 	var t *auth.Ticket
-	switch typ.oneOf("a type of ticket authentication", "static", "dynamic") {
+	switch r.methodType(f, "ticket") {
 	case "static":
 		t = &auth.Ticket{Principals: r.principals(f.need("principals"), c)}
 	case "dynamic":
@@ -87,30 +132,37 @@ func (r *reader) ticket(v value, c *Config) *auth.Ticket {
 	default:
 		return nil
 	}
-	f.done(map[string]string{
-		"principals":    "principals go with type: static",
-		"authenticator": "authenticator goes with type: dynamic",
-		"role":          "the authenticator or the principal has the role",
-	})
+	f.done(misplaced("principals"))
 	return t
 }
 
 func (r *reader) principals(v value, c *Config) map[string]auth.StaticTicket {
 	all := map[string]auth.StaticTicket{}
-	v.each(func(authid string, v value) {
-		f := v.fields()
+	r.eachPrincipal(v, func(authid string, f *fields) {
 		role := f.need("role")
-		p := auth.StaticTicket{Ticket: f.need("ticket").name(), Role: role.name()}
-		if authid == "" {
-			v.fail("a principal without a name can't log in")
-		}
-		f.done(nil)
+		all[authid] = auth.StaticTicket{Ticket: f.need("ticket").secret(), Role: role.name()}
 		r.checkRole(c, role)
-		all[authid] = p
 	})
 	return all
 }
 
+// eachPrincipal reads a dict by authid.
+func (r *reader) eachPrincipal(v value, read func(authid string, f *fields)) {
+	v.each(func(authid string, v value) {
+		f := v.fields()
+		read(authid, f)
+		if authid == "" {
+			v.fail("a principal without a name can't log in")
+		}
+		f.done(nil)
+	})
+}
+
+// dynamic reads who is asked about a login:
+//
+//	authenticator        the URI of a procedure that a script or a client registers
+//	authenticator-realm  where that is; absent: in the realm that the client asks for
+//	realms               those that it may admit to; absent: all
 func (r *reader) dynamic(f *fields, c *Config) *auth.Dynamic {
 	uri, realm, realms := f.need("authenticator"), f.get("authenticator-realm"), f.get("realms")
 	d := &auth.Dynamic{URI: uri.name(), Realm: realm.name(), Realms: realms.names(nil)}

@@ -17,6 +17,8 @@ type reader struct {
 	problems []Problem
 	warnings []Problem
 	checks   []func() // to run when everything is read: references between parts
+
+	certificateUsers []value // methods that want a client certificate
 }
 
 func (r *reader) problem(v value, format string, args []any) Problem {

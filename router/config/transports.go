@@ -41,6 +41,7 @@ func (r *reader) transport(v value, c *Config) (Transport, bool) {
 	f := v.fields()
 	typ := f.need("type")
 	kind := typ.text()
+	users := len(r.certificateUsers)
 	var t Transport
 	switch kind {
 	case "web":
@@ -66,6 +67,7 @@ func (r *reader) transport(v value, c *Config) (Transport, bool) {
 		}
 		return t, false
 	}
+	r.checkCertificateUsers(users, t.Endpoint)
 	t.MaxConnections = f.get("max_connections").integer(1, 1e7)
 	r.crossbarOnly(f, "id")
 	f.done(map[string]string{
