@@ -170,6 +170,7 @@ func (a *acceptor) open(socket net.Conn, full bool) {
 		Peer:            peer,
 		HeadersReceived: map[string]string{},
 		Secure:          l.tls != nil,
+		TLS:             tlsState(nc),
 	})
 }
 

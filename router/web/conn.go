@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -68,13 +67,8 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 
 // setTLS gives r the state of a TLS connection that net/http does not know as one.
 func setTLS(r *http.Request) {
-	c, ok := r.Context().Value(connKey{}).(*conn)
-	if !ok {
-		return
-	}
-	if secure, ok := c.Conn.(*tls.Conn); ok {
-		state := secure.ConnectionState()
-		r.TLS = &state
+	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+		r.TLS = tlsState(c.Conn)
 	}
 }
 

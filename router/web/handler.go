@@ -69,6 +69,7 @@ func (l *listener) upgrade(w http.ResponseWriter, r *http.Request, s *site, sock
 		Peer:            peer,
 		HeadersReceived: receivedHeaders(r),
 		Secure:          secure,
+		TLS:             r.TLS,
 		Path:            r.URL.Path,
 		Query:           r.URL.RawQuery,
 	}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -204,15 +203,7 @@ func (s *Server) listen(c *config.Config, t *config.Transport) (*listener, error
 	l.site.Store(built)
 	l.limit.max = t.MaxConnections
 	if t.Endpoint.TLS != nil {
-		l.tls = &tls.Config{
-			MinVersion: tls.VersionTLS12,
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-				if c := l.site.Load().certificate; c != nil {
-					return c.current.Load(), nil
-				}
-				return nil, errNoCertificate
-			},
-		}
+		l.tls = l.tlsConfig()
 	}
 	if t.RawSocket != nil {
 		l.accept = &acceptor{l: l, opening: map[net.Conn]string{}, from: map[string]int{}}
@@ -222,9 +213,6 @@ func (s *Server) listen(c *config.Config, t *config.Transport) (*listener, error
 	}
 	return l, nil
 }
-
-// errNoCertificate cannot happen: a site of a listener with TLS has a certificate.
-var errNoCertificate = errors.New("no certificate")
 
 // listenHTTP prepares the HTTP server.
 func (l *listener) listenHTTP() {
