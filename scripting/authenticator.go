@@ -2,8 +2,10 @@ package scripting
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -47,6 +49,9 @@ func (a authenticator) Authenticate(ctx context.Context, r *auth.Request) (*auth
 			return err
 		}
 		principal, refusal, err = v.decision(results)
+		if err == nil && principal != nil {
+			err = principal.CheckFor(r.Authmethod)
+		}
 		if err != nil {
 			err = fmt.Errorf("%s: the authenticator %w", definition(v.handlers[index]), err)
 		}
@@ -102,6 +107,7 @@ func (v *vm) requestTable(r *auth.Request) (*lua.LTable, error) {
 	if r.Ticket != "" || r.Authmethod == auth.MethodTicket {
 		t.RawSetString("ticket", lua.LString(r.Ticket))
 	}
+	setString(t, "pubkey", r.Pubkey)
 	t.RawSetString("session", lua.LNumber(r.Session))
 	t.RawSetString("generation", lua.LNumber(v.gen.number))
 	if !r.Authextra.Absent() {
@@ -128,8 +134,35 @@ func (v *vm) transportTable(tr *auth.Transport) *lua.LTable {
 	setString(t, "path", tr.Path)
 	setString(t, "query", tr.Query)
 	t.RawSetString("is_secure", lua.LBool(tr.Secure))
+	if c := tr.ClientCertificate(); c != nil {
+		t.RawSetString("client_cert", v.certificateTable(c))
+	}
 	t.RawSetString("http_headers_received", v.headerTable(tr.HeadersReceived))
 	t.RawSetString("http_headers_sent", v.headerTable(tr.HeadersSent))
+	return t
+}
+
+// certificateTable describes a client certificate. Fingerprints are as OpenSSL
+// prints them, times as RFC 3339 writes them, the serial number is in decimal.
+func (v *vm) certificateTable(c *x509.Certificate) *lua.LTable {
+	t := v.L.CreateTable(0, 9)
+	setString(t, "sha256", auth.SHA256(c))
+	setString(t, "sha1", auth.SHA1(c))
+	t.RawSetString("subject", v.headerTable(auth.NameParts(c.Subject)))
+	t.RawSetString("issuer", v.headerTable(auth.NameParts(c.Issuer)))
+	setString(t, "serial", c.SerialNumber.String())
+	setString(t, "not_before", c.NotBefore.UTC().Format(time.RFC3339))
+	setString(t, "not_after", c.NotAfter.UTC().Format(time.RFC3339))
+	t.RawSetString("dns_names", v.listTable(c.DNSNames))
+	t.RawSetString("emails", v.listTable(c.EmailAddresses))
+	return t
+}
+
+func (v *vm) listTable(values []string) *lua.LTable {
+	t := v.L.CreateTable(len(values), 0)
+	for _, value := range values {
+		t.Append(lua.LString(value))
+	}
 	return t
 }
 
@@ -219,62 +252,4 @@ func returnedRefusal(results []lua.LValue) (*auth.Refusal, error) {
 		r.Message = string(message)
 	}
 	return r, nil
-}
-
-// principal reads {role =, authid =, realm =, extra =}. What it does not know it
-// refuses: it may have been meant to restrict.
-func (v *vm) principal(t *lua.LTable) (*auth.Principal, error) {
-	if v.wampError(t) != nil {
-		return nil, errors.New("returned an error value: it must be raised, error(router.error(…)), or returned as nil, uri, message")
-	}
-	var p auth.Principal
-	for key, value := t.Next(lua.LNil); key != lua.LNil; key, value = t.Next(key) {
-		name, ok := key.(lua.LString)
-		if !ok {
-			return nil, fmt.Errorf("returned a principal with a key of type %s", lualib.TypeName(key))
-		}
-		var err error
-		switch name {
-		case "role":
-			p.Role, err = principalString(name, value)
-		case "authid":
-			p.Authid, err = principalString(name, value)
-		case "realm":
-			p.Realm, err = principalString(name, value)
-		case "extra":
-			p.Extra, err = v.principalExtra(value)
-		default:
-			err = fmt.Errorf("returned a principal with the field %q, which this method of authentication does not have", lualib.CutText(string(name), 100))
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if p.Role == "" {
-		return nil, errors.New("returned a principal without a role")
-	}
-	return &p, nil
-}
-
-func principalString(name lua.LString, v lua.LValue) (string, error) {
-	s, ok := v.(lua.LString)
-	if !ok {
-		return "", fmt.Errorf("returned a principal whose %s is of type %s, not a string", name, lualib.TypeName(v))
-	}
-	if s == "" {
-		return "", fmt.Errorf("returned a principal whose %s is empty", name)
-	}
-	return string(s), nil
-}
-
-func (v *vm) principalExtra(value lua.LValue) (wamp.Value, error) {
-	t, ok := value.(*lua.LTable)
-	if !ok {
-		return wamp.Value{}, fmt.Errorf("returned a principal whose extra is of type %s, not a table", lualib.TypeName(value))
-	}
-	extra, err := v.values.AppendDict(v.budget, scriptFormat, t)
-	if err != nil {
-		return wamp.Value{}, fmt.Errorf("returned a principal whose extra cannot be sent: %w", err)
-	}
-	return extra, nil
 }

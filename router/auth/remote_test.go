@@ -2,6 +2,8 @@ package auth
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -155,4 +157,99 @@ func FuzzRemotePrincipal(f *testing.F) {
 			t.Errorf("%q: got %v, %v", args, p, err)
 		}
 	})
+}
+
+// TestRemoteArgsOfAMethod: the key, the names and the certificate are where
+// Crossbar.io's authenticators look for them; what there is none of is null.
+func TestRemoteArgsOfAMethod(t *testing.T) {
+	c := testCertificate(t, "client_0")
+	ask := func(r *Request) (args []any, details, transport map[string]any) {
+		t.Helper()
+		p, err := RemoteArgs(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(p.Args, &args); err != nil {
+			t.Fatal(err)
+		}
+		details = args[2].(map[string]any)
+		return args, details, details["transport"].(map[string]any)
+	}
+	verified := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{c}, VerifiedChains: [][]*x509.Certificate{{c}}}
+	args, details, transport := ask(&Request{Authmethod: "cryptosign", Pubkey: "ab", Authrole: "x", Authid: "joe", Transport: &Transport{TLS: verified}})
+	if args[0] != nil || args[1] != "joe" || details["authid"] != "joe" || details["authrole"] != "x" || details["pubkey"] != "ab" {
+		t.Errorf("args are %v", args)
+	}
+	for _, key := range []string{"client_cert", "peer_cert"} {
+		got, _ := transport[key].(map[string]any)
+		if got["sha1"] != SHA1(c) || got["sha256"] != SHA256(c) || got["serial"] != "1" ||
+			!reflect.DeepEqual(got["subject"], map[string]any{"cn": "client_0", "o": "Example"}) || !reflect.DeepEqual(got["issuer"], got["subject"]) {
+			t.Errorf("%s is %v", key, got)
+		}
+	}
+	args, details, transport = ask(&Request{Authmethod: "tls", Transport: &Transport{TLS: &tls.ConnectionState{PeerCertificates: []*x509.Certificate{c}}}})
+	_, hasPubkey := details["pubkey"]
+	if args[0] != nil || args[1] != nil || details["authid"] != nil || details["authrole"] != nil || hasPubkey || transport["client_cert"] != nil || transport["peer_cert"] != nil {
+		t.Errorf("args are %v", args)
+	}
+}
+
+// TestEachMethodTakesItsOwnFromRemoteAuthenticators: results in JSON as WAMP clients
+// send them, for every cell of what an authenticator may return.
+func TestEachMethodTakesItsOwnFromRemoteAuthenticators(t *testing.T) {
+	key := strings.Repeat("ab", 32)
+	scram := `"kdf":"argon2id-13","salt":"3bc3ca01dd1d501ca1c22e1c5d7d16fe","iterations":4096,"memory":512,"stored-key":"` + key + `","server-key":"` + key + `"`
+	for _, test := range []struct{ method, result, want string }{
+		{"ticket", `"frontend"`, ""},
+		{"ticket", `{"role":"frontend","extra":{"a":1}}`, ""},
+		{"ticket", `{"role":"frontend","secret":"s"}`, `returned credentials, which authentication method "ticket" does not check`},
+		{"anonymous", `"frontend"`, ""},
+		{"anonymous", `{"role":"frontend","pubkey":"` + key + `"}`, `returned credentials, which authentication method "anonymous" does not check`},
+		{"tls", `{"role":"frontend","authid":"client_0"}`, ""},
+		{"tls", `{"role":"frontend",` + scram + `}`, `returned credentials, which authentication method "tls" does not check`},
+		{"wampcra", `"frontend"`, "returned no secret: a role alone is no proof for wampcra"},
+		{"wampcra", `{"role":"frontend"}`, "returned no secret: a role alone is no proof for wampcra"},
+		{"wampcra", `{"role":"frontend","secret":"s"}`, ""},
+		{"wampcra", `{"role":"frontend","secret":"s","salt":"x","iterations":100,"keylen":16}`, ""},
+		{"wampcra", `{"role":"frontend",` + scram + `}`, "returned no secret: a role alone is no proof for wampcra"},
+		{"scram", `"frontend"`, "returned no keys: a role alone is no proof for SCRAM"},
+		{"scram", `{"role":"frontend",` + scram + `}`, ""},
+		{"wamp-scram", `{"role":"frontend",` + scram + `}`, ""},
+		{"wamp-scram", `{"role":"frontend","secret":"s"}`, "returned credentials that cannot be used: the kdf must be argon2id13 or pbkdf2"},
+		{"cryptosign", `"frontend"`, ""},
+		{"cryptosign", `{"role":"frontend","pubkey":"` + key + `"}`, ""},
+		{"cryptosign", `{"role":"frontend","authorized_keys":["` + key + `"]}`, ""},
+		{"cryptosign", `{"role":"frontend","authorized_keys":[]}`, ""},
+		{"cryptosign", `{"role":"frontend","secret":"s"}`, "returned credentials that cannot be used: there are credentials that cryptosign does not have"},
+	} {
+		p, err := RemotePrincipal([]byte("["+test.result+"]"), nil)
+		if err != nil {
+			t.Errorf("%s %s: %v", test.method, test.result, err)
+			continue
+		}
+		got := ""
+		if err := p.CheckFor(test.method); err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%s %s: %q, want %q", test.method, test.result, got, test.want)
+		}
+	}
+}
+
+func TestSaltsOfCrossbar(t *testing.T) {
+	for salt, want := range map[string]string{
+		"3bc3ca01dd1d501ca1c22e1c5d7d16fe": "O8PKAd0dUByhwi4cXX0W/g==",
+		"3BC3CA01DD1D501CA1C22E1C5D7D16FE": "O8PKAd0dUByhwi4cXX0W/g==",
+		"O8PKAd0dUByhwi4cXX0W/g==":         "O8PKAd0dUByhwi4cXX0W/g==",
+		"abcd":                             "abcd", // too short to be digits
+		"":                                 "",
+		"not base64":                       "",
+	} {
+		c := Credentials{KDF: "pbkdf2", Salt: salt, Iterations: 1, StoredKey: make([]byte, 32), ServerKey: make([]byte, 32)}
+		err := c.CheckSCRAM()
+		if (err == nil) != (want != "") || err == nil && c.Salt != want {
+			t.Errorf("%q becomes %q, %v, want %q", salt, c.Salt, err, want)
+		}
+	}
 }

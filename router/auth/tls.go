@@ -19,7 +19,7 @@ type TLS struct {
 // Certificate is a principal of the configuration, by its certificate. What is
 // empty of the first three is not compared; not all are.
 type Certificate struct {
-	SHA256, SHA1 string // fingerprints as Fingerprint writes them
+	SHA256, SHA1 string // fingerprints as the functions write them
 	Subject      string // the common name
 	Authid       string // empty: the common name
 	Role         string
@@ -42,7 +42,7 @@ func (m *TLS) begin(d *Dialogue) Outcome {
 		return d.ask(m.Authenticator)
 	}
 	for _, p := range m.Principals {
-		if p.is(certificate) {
+		if p.is(certificate) && (p.Realm == "" || d.Request.Realm == "" || p.Realm == d.Request.Realm) {
 			authid := p.Authid
 			if authid == "" {
 				authid = certificate.Subject.CommonName

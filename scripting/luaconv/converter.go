@@ -96,12 +96,18 @@ func (c *Converter) List(L *lua.LState) int {
 type binary string
 
 func bytesOf(v lua.LValue) string {
+	b, _ := Bytes(v)
+	return b
+}
+
+// Bytes returns the content of a value made by router.binary; false: v is none.
+func Bytes(v lua.LValue) (string, bool) {
 	if ud, ok := v.(*lua.LUserData); ok {
 		if b, ok := ud.Value.(binary); ok {
-			return string(b)
+			return string(b), true
 		}
 	}
-	return ""
+	return "", false
 }
 
 // Binary is the Lua function router.binary(string): a value that is sent as
