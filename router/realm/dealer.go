@@ -132,19 +132,28 @@ func (s *session) route(ctx context.Context, b *transport.Batch, q *ask, m *wamp
 // changed in this moment, or its callees may not serve the procedure, which is
 // then the next best one's. why is what the first attempt failed with.
 func (s *session) invokeAnother(b *transport.Batch, w *work, p pending, q *ask, why error) error {
-	for _, reg := range s.realm.matching(q.procedure) {
-		if reg.isAuthenticator {
-			return errMayNotServe
+	for range maxLooks {
+		for _, reg := range s.realm.matching(q.procedure) {
+			if reg.isAuthenticator {
+				return errMayNotServe
+			}
+			q.registration = reg
+			err := q.invoke(b, w, p)
+			if !errors.Is(err, errUnregistered) && !errors.Is(err, errMayNotServe) {
+				return err
+			}
+			why = err
 		}
-		q.registration = reg
-		err := q.invoke(b, w, p)
-		if !errors.Is(err, errUnregistered) && !errors.Is(err, errMayNotServe) {
-			return err
+		if !errors.Is(why, errUnregistered) {
+			break
 		}
-		why = err
 	}
 	return why
 }
+
+// maxLooks is how often a call looks for a registration that sessions take over
+// from each other all the time.
+const maxLooks = 4
 
 // matching returns the registrations that match a procedure, the best one first.
 func (r *realm) matching(procedure string) []*registration {

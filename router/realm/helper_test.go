@@ -135,6 +135,28 @@ func (w *world) expectEmpty() {
 	if n := len(w.admission.byAddress); n != 0 {
 		w.t.Errorf("%d addresses are still counted", n)
 	}
+	for _, r := range w.realms {
+		r.expectEmpty(w.t)
+	}
+}
+
+// expectEmpty fails where a realm without sessions still has what was theirs.
+func (r *realm) expectEmpty(t testing.TB) {
+	t.Helper()
+	if n := r.members.count(); n != 0 || r.members.byRole != nil {
+		t.Errorf("realm %q still has %d members, by role %v", r.name, n, r.members.byRole)
+	}
+	if x := &r.reflection; len(x.definitions) != 0 || len(x.sessions) != 0 || x.size != 0 {
+		t.Errorf("realm %q still has %d definitions of %d sessions and %d bytes", r.name, len(x.definitions), len(x.sessions), x.size)
+	}
+	if n := len(r.byID.all); n != 0 {
+		t.Errorf("realm %q still has %d registrations by id", r.name, n)
+	}
+	r.meta.mu.Lock()
+	defer r.meta.mu.Unlock()
+	if len(r.meta.pending) != 0 || r.meta.size != 0 || r.meta.isSending {
+		t.Errorf("realm %q still has %d meta events to deliver", r.name, len(r.meta.pending))
+	}
 }
 
 // client is the other end of a connection to a world.

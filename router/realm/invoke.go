@@ -34,10 +34,10 @@ var (
 // and p is still to be answered.
 func (q *ask) invoke(b *transport.Batch, w *work, p pending) error {
 	why := errMayNotServe
-	if len(q.registration.callees()) == 0 {
+	c := q.registration.candidates()
+	if len(c.offers) == 0 {
 		why = errUnregistered
 	}
-	c := q.registration.candidates()
 	for o := c.next(); o != nil; o = c.next() {
 		if !o.mayServe(q.procedure) || slices.Contains(q.tried, o) {
 			continue
