@@ -103,9 +103,10 @@ func isAudience(key string) bool {
 func (d *Decoder) ids(key string) []wamp.ID {
 	c := &d.c
 	all := []wamp.ID{}
+	what := key + "[]"
 	s, ok := c.openSeq(KindList, key)
 	for ok && c.more(&s) {
-		all = append(all, c.id(key+"[]"))
+		all = append(all, c.id(what))
 	}
 	return all
 }
@@ -114,9 +115,10 @@ func (d *Decoder) ids(key string) []wamp.ID {
 func (d *Decoder) texts(key string) []string {
 	c := &d.c
 	all := []string{}
+	what := key + "[]"
 	s, ok := c.openSeq(KindList, key)
 	for ok && c.more(&s) {
-		all = append(all, d.text(key+"[]"))
+		all = append(all, d.text(what))
 	}
 	return all
 }

@@ -282,6 +282,73 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
+// BenchmarkPublishToMany is a publication to 1,000 subscribers that carries a list
+// of so many ids, of which each receiver is one.
+func BenchmarkPublishToMany(b *testing.B) {
+	for _, n := range []int{10, 1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			w := newWorld(b, scenario(), Limits{})
+			publisher, _ := w.member(wamp.JSON, "anyone")
+			eligible := make([]wamp.ID, 0, n)
+			for range 1000 {
+				s, _ := w.member(wamp.JSON, "anyone")
+				if bye := s.receive([]byte(`[32,1,{},"com.example.topic"]`)); bye != nil {
+					b.Fatal(bye.why)
+				}
+				eligible = append(eligible, s.id)
+			}
+			for len(eligible) < n {
+				eligible = append(eligible, wamp.RandomID())
+			}
+			message := wamp.Publish{Topic: "com.example.topic", Options: wamp.PublishOptions{Audience: &wamp.Audience{Eligible: eligible[:n]}}}
+			var data []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				message.Request++
+				var err error
+				if data, err = codec.Append(data[:0], wamp.JSON, &message); err != nil {
+					b.Fatal(err)
+				}
+				if bye := publisher.receive(data); bye != nil {
+					b.Fatal(bye.why)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkPublishKept is a publication without subscribers that is retained, or
+// kept in one of 100 histories.
+func BenchmarkPublishKept(b *testing.B) {
+	for _, options := range []wamp.PublishOptions{{Retain: true}, {}} {
+		b.Run(fmt.Sprintf("retain=%t", options.Retain), func(b *testing.B) {
+			p := scenario()
+			for i := range 100 {
+				rule := HistoryRule{URI: fmt.Sprintf("com.example.%d.", i), Match: wamp.Prefix}
+				p.Realms["realm1"].Settings.History = append(p.Realms["realm1"].Settings.History, rule)
+			}
+			w := newWorld(b, p, Limits{})
+			publisher, _ := w.member(wamp.JSON, "anyone")
+			message := wamp.Publish{Topic: "com.example.7.topic", Options: options, Payload: jsonArgs(`["a small payload"]`)}
+			if options.Retain {
+				message.Topic = "com.example.topic"
+			}
+			var data []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				message.Request++
+				var err error
+				if data, err = codec.Append(data[:0], wamp.JSON, &message); err != nil {
+					b.Fatal(err)
+				}
+				if bye := publisher.receive(data); bye != nil {
+					b.Fatal(bye.why)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkPermission is one decision about a URI, from the cache.
 func BenchmarkPermission(b *testing.B) {
 	r := newSnapshot(scenario()).realms["realm1"]["frontend"]

@@ -88,9 +88,13 @@ func (g *gate) open() {
 // pass waits while the gate is shut. Locking is for those who meet it so.
 func (g *gate) pass() {
 	if g.isShut.Load() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
+		g.wait()
 	}
+}
+
+func (g *gate) wait() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 }
 
 // maySubscribe says why s may not subscribe to a topic, or nil. d is what was

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -530,4 +531,59 @@ func TestBindUnderCalls(t *testing.T) {
 	if last != int64(rebinds) {
 		t.Errorf("the last answer is generation %d, want %d", last, rebinds)
 	}
+}
+
+// details is a component that keeps the details of events.
+type details struct {
+	*recorder
+	of chan wamp.EventDetails
+}
+
+func (d details) Event(e *LocalEvent) { d.of <- e.Details }
+
+// TestLocalEventDetails: a component learns all that a client would, and may keep it.
+func TestLocalEventDetails(t *testing.T) {
+	w := newWorld(t, settled(Settings{}), Limits{})
+	h := details{newRecorder(), make(chan wamp.EventDetails, 10)}
+	l := w.local("anyone", h)
+	b := Bindings{Subscriptions: []SubscriptionBinding{{URI: "com.example.", Options: wamp.SubscribeOptions{Match: wamp.Prefix, GetRetained: true}}}}
+	publisher := w.joinWith(ways()[0], "trusted", allFeatures)
+	authid := w.realms["realm1"].members.get(publisher.session).authid
+	want := wamp.EventDetails{
+		Publisher: publisher.session, PublisherAuthid: authid, PublisherAuthrole: "trusted", Topic: "com.example.x",
+		Trustlevel: wamp.Trustlevel{Level: 3, Given: true}, Retained: true,
+		Passthru: &wamp.Passthru{Scheme: "x_a", Cipher: "c"},
+	}
+	const options = `{"disclose_me":true,"retain":true,"ppt_scheme":"x_a","ppt_cipher":"c"}`
+	publisher.publish("com.example.x", options, `,["x"]`)
+	if err := l.Bind(b, nil); err != nil {
+		t.Fatal(err)
+	}
+	retained := <-h.of
+	publisher.publish("com.example.x", options, `,["x"]`)
+	live := <-h.of
+	publisher.publish("com.example.x", `{"ppt_scheme":"x_b","exclude_authrole":["anyone"]}`, `,["x"]`)
+	for name, got := range map[string]wamp.EventDetails{"retained": retained, "live": live} {
+		want.Retained = name == "retained"
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+	if len(h.of) != 0 {
+		t.Error("an event came for others")
+	}
+	// What it publishes itself narrows and discloses likewise.
+	c := w.joinWith(ways()[0], "anyone", allFeatures)
+	sub := c.subscribe("com.example.y", `{}`)
+	for _, o := range []wamp.PublishOptions{
+		{Audience: &wamp.Audience{Exclude: []wamp.ID{c.session}}},
+		{Audience: &wamp.Audience{EligibleAuthrole: []string{"other"}}},
+		{Passthru: &wamp.Passthru{Scheme: "x_c"}, DiscloseMe: wamp.True, Audience: &wamp.Audience{Eligible: []wamp.ID{c.session}}},
+	} {
+		if _, err := l.Publish("com.example.y", o, wamp.Payload{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.expect(fmt.Sprintf(`[36,%d,*,{"publisher":%d,"publisher_authid":"anyone","publisher_authrole":"anyone","ppt_scheme":"x_c"}]`, sub, l.Session()))
+	c.expectNothing()
 }
