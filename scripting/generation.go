@@ -128,7 +128,7 @@ type services struct {
 	ctx      context.Context // ends with the host
 	tasks    *tasks          // handlers that run
 	costly   *lualib.Costly
-	outside  outside
+	outside  *outside
 }
 
 // stores are the kv of each realm. They stay until the process ends.

@@ -60,6 +60,10 @@ func New(o Options, node *realm.Node) (*Host, error) {
 	}
 	boundArrays()
 	o = o.withDefaults()
+	out, err := newOutside(&o)
+	if err != nil {
+		return nil, fmt.Errorf("scripting: %w", err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	h := &Host{
 		node:       node,
@@ -73,10 +77,10 @@ func New(o Options, node *realm.Node) (*Host, error) {
 			stores:   newStores(o.Limits.Store, o.Now),
 			tasks:    &tasks{},
 			costly:   lualib.NewCostly(o.Limits.HashMemory),
+			outside:  out,
 			ctx:      ctx,
 		},
 	}
-	h.services.outside.configure(&o)
 	h.publish()
 	return h, nil
 }
@@ -265,6 +269,7 @@ type Prepared struct {
 	host    *Host
 	options *Options
 	snap    *snapshot
+	outside *outside
 }
 
 // Prepare checks the scripts of o against a policy that is not in force yet, as
@@ -294,7 +299,11 @@ func (h *Host) Prepare(p *realm.Policy, o Options) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Prepared{host: h, options: &o, snap: snap}, nil
+	out, err := newOutside(&o)
+	if err != nil {
+		return nil, err
+	}
+	return &Prepared{host: h, options: &o, snap: snap, outside: out}, nil
 }
 
 // Commit loads all components under the options that were prepared. Call it after
@@ -315,7 +324,7 @@ func (p *Prepared) Commit() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.options = p.options
-	h.services.outside.configure(p.options)
+	h.services.outside.become(p.outside)
 	for _, c := range h.components {
 		c.tried = nil // options count, too
 	}

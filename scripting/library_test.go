@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -47,8 +48,10 @@ end)`, s.URL)
 }
 
 func TestNothingIsReachedAtTheTopLevel(t *testing.T) {
-	for _, line := range []string{`http.get("http://127.0.0.1:1/")`} {
-		w := newWorld(t, map[string]string{"a.lua": "router.join { realm = \"realm1\", authrole = \"backend\" }\n" + line}, reachAll)
+	for _, line := range []string{`http.get("http://127.0.0.1:1/")`, `sql.open("db"):query("SELECT 1")`, `sql.open("db"):transaction(print)`} {
+		w := newWorld(t, map[string]string{"a.lua": "router.join { realm = \"realm1\", authrole = \"backend\" }\n" + line}, reachAll, func(o *Options) {
+			o.SQL = map[string]Database{"db": {Database: lualib.Database{Driver: "sqlite", File: filepath.Join(t.TempDir(), "db")}}}
+		})
 		if err := w.status("a").Err; err == nil || !strings.Contains(err.Error(), "a.lua:2: ") || !strings.Contains(err.Error(), "at the top level of a script: use router.on_ready") {
 			t.Errorf("%s: %v", line, err)
 		}
@@ -80,5 +83,45 @@ router.register("com.example.reach", function() return (http.get(%q)) ~= nil end
 		if got := c.mustCall("com.example.reach", ""); got != step.want {
 			t.Errorf("allowed %t: %s", step.allow, got)
 		}
+	}
+}
+
+func TestLoginFromADatabase(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "users.db")
+	script := `
+router.join { realm = "realm1", authrole = "authenticator" }
+local users = sql.open "users"
+router.on_ready(function()
+  users:exec "CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY, hash TEXT, role TEXT)"
+  users:exec("INSERT OR IGNORE INTO users VALUES (?, ?, ?)", "joe", crypto.argon2id_hash("secret", { memory = 64 }), "frontend")
+end)
+router.authenticator("com.example.authenticate", function(request)
+  local user = users:query_row("SELECT hash, role FROM users WHERE name = ?", request.authid)
+  if not user or not crypto.argon2id_verify(request.ticket, user.hash) then return nil, "com.example.denied", "no" end
+  return user.role
+end)`
+	w := newWorld(t, map[string]string{"a.lua": script}, func(o *Options) {
+		o.SQL = map[string]Database{"users": {Database: lualib.Database{Driver: "sqlite", File: file}}}
+	})
+	eventually(t, "joe can log in", func() bool {
+		p, err := w.login("joe", "secret")
+		return err == nil && p.Role == "frontend"
+	})
+	for _, login := range [][2]string{{"joe", "wrong"}, {"nobody", "secret"}, {"' OR 1=1 --", "secret"}, {"joe", ""}} {
+		if p, err := w.login(login[0], login[1]); err == nil {
+			t.Errorf("%q: %+v", login, p)
+		}
+	}
+}
+
+func TestDatabasesOfTheConfiguration(t *testing.T) {
+	noEnvironment := func(string) (string, bool) { return "", false }
+	_, err := New(Options{Dir: t.TempDir(), LookupEnv: noEnvironment, SQL: map[string]Database{"users": {DSNEnv: "USERS_DSN"}}}, nil)
+	if err == nil || err.Error() != "scripting: sql: database users: the environment variable USERS_DSN is not set" {
+		t.Error(err)
+	}
+	w := newWorld(t, map[string]string{"a.lua": `router.join { realm = "realm1", authrole = "backend" } sql.open "users"`})
+	if err := w.status("a").Err; err == nil || !strings.Contains(err.Error(), "a.lua:1: sql.open: the configuration names no database") {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package scripting
 
 import (
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -39,6 +40,8 @@ type Options struct {
 
 	// HTTP says what scripts may reach by the module http.
 	HTTP lualib.HTTPOptions
+	// SQL are the databases of the module sql, by name.
+	SQL map[string]Database
 
 	Limits Limits
 
@@ -50,6 +53,28 @@ type Options struct {
 
 	// Log receives everything that the host and its scripts say. Nil: slog.Default().
 	Log *slog.Logger
+}
+
+// Database is one that scripts may use.
+type Database struct {
+	lualib.Database
+	DSNEnv string // the environment variable that has the DSN; empty: the field has
+}
+
+// databases returns those of SQL, without a connection.
+func (o *Options) databases() (*lualib.Databases, error) {
+	named := map[string]lualib.Database{}
+	for name, db := range o.SQL {
+		if db.DSNEnv != "" {
+			dsn, ok := o.LookupEnv(db.DSNEnv)
+			if !ok || dsn == "" {
+				return nil, fmt.Errorf("sql: database %s: the environment variable %s is not set", name, db.DSNEnv)
+			}
+			db.DSN = dsn
+		}
+		named[name] = db.Database
+	}
+	return lualib.NewDatabases(named)
 }
 
 // Role is whom a component joins as.

@@ -23,6 +23,7 @@ func (v *vm) openLibrary() {
 	lualib.OpenJSON(v.L, v.values)
 	lualib.OpenURL(v.L)
 	lualib.OpenHTTP(v.L, v.values, v.gen.outside.http)
+	lualib.OpenSQL(v.L, v.values, v.gen.outside.sql)
 	lualib.OpenTime(v.L)
 	lualib.OpenEnv(v.L)
 	lualib.OpenLog(v.L, lualib.LogOptions{

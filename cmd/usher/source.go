@@ -153,6 +153,7 @@ func (s *source) scripting(log *slog.Logger) scripting.Options {
 		ForbidJoin:   !sc.AllowJoin,
 		RequiredURIs: slices.Sorted(maps.Keys(s.config.Authenticators())),
 		Env:          sc.Env,
+		SQL:          map[string]scripting.Database{},
 		HTTP:         lualib.HTTPOptions{AllowPrivate: sc.HTTP.AllowPrivate, Allowed: sc.HTTP.Allow},
 		Limits: scripting.Limits{
 			Call: lua51.Limits{
@@ -169,6 +170,12 @@ func (s *source) scripting(log *slog.Logger) scripting.Options {
 			HashMemory: sc.Limits.HashMemory,
 		},
 		Log: log,
+	}
+	for name, db := range sc.SQL {
+		o.SQL[name] = scripting.Database{
+			Database: lualib.Database{Driver: db.Driver, DSN: db.DSN, File: db.File, ReadOnly: db.ReadOnly, Connections: db.Connections},
+			DSNEnv:   db.DSNEnv,
+		}
 	}
 	for name, c := range s.config.Components {
 		o.Components[name] = scripting.Role{Realm: c.Realm, Authrole: c.Role}

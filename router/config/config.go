@@ -188,8 +188,22 @@ type Scripts struct {
 	Env       []string // names of environment variables that scripts may read
 	AllowJoin bool     // a script may choose its realm and role itself
 	HTTP      ScriptHTTP
+	SQL       map[string]ScriptSQL // databases, by the name that sql.open is given; may be nil
 	Limits    ScriptLimits
 }
+
+// ScriptSQL is a database that scripts may use.
+type ScriptSQL struct {
+	Driver      string // postgres or sqlite
+	DSN         string // of postgres; a secret; empty: it is in the environment
+	DSNEnv      string // the name of the variable
+	File        string // of sqlite; relative to the working directory as the configuration file's name is
+	ReadOnly    bool   // of sqlite
+	Connections int    // at most; 0: the default
+}
+
+// String describes the database without its secret.
+func (s ScriptSQL) String() string { return s.Driver + " database" }
 
 // ScriptHTTP says what scripts may reach by HTTP.
 type ScriptHTTP struct {

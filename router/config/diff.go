@@ -40,6 +40,7 @@ func Diff(a, b *Config) []Change {
 		{"scripts.env", a.Scripts.Env, b.Scripts.Env},
 		{"scripts.allow_join", a.Scripts.AllowJoin, b.Scripts.AllowJoin},
 		{"scripts.http", a.Scripts.HTTP, b.Scripts.HTTP},
+		{"scripts.sql", a.Scripts.SQL, b.Scripts.SQL},
 		{"scripts.limits", a.Scripts.Limits, b.Scripts.Limits},
 		{"trusted_proxies", a.TrustedProxies, b.TrustedProxies},
 		{"trusted_proxies", a.TrustUnix, b.TrustUnix},

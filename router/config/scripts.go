@@ -2,6 +2,8 @@ package config
 
 import (
 	"net/netip"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -12,6 +14,7 @@ import (
 //	env         list of the environment variables that os.getenv sees
 //	allow_join  false: only what components names may run; true by default
 //	http        dict, see scriptHTTP
+//	sql         dict by name, see scriptSQL
 //	limits      dict: handler_timeout, instructions, memory, pattern_steps, vms,
 //	            idle_vms, vm_calls, queue_wait, call_depth, hash_memory; see
 //	            ScriptLimits
@@ -36,6 +39,7 @@ func (r *reader) scripts(v value, c *Config) {
 	})
 	c.Scripts.AllowJoin = f.get("allow_join").boolean(true)
 	c.Scripts.HTTP = scriptHTTP(f.get("http"))
+	r.scriptSQL(f.get("sql"), c)
 	l := f.get("limits").fields()
 	c.Scripts.Limits = ScriptLimits{
 		HandlerTimeout: l.get("handler_timeout").duration(),
@@ -87,4 +91,69 @@ func isHostPort(s string) bool {
 		return false
 	}
 	return host != "" && !strings.ContainsAny(host, "/:*@[]? ")
+}
+
+// databaseName is what sql.open is given.
+var databaseName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+
+// scriptSQL reads the databases that scripts may use:
+//
+//	driver       postgres or sqlite
+//	dsn          of postgres: postgres://user:password@host/database, or host=… …
+//	dsn_env      or the environment variable that has it
+//	file         of sqlite; relative to this file's folder, made if it is not there
+//	read_only    of sqlite; false by default
+//	connections  at most; 8 if absent
+func (r *reader) scriptSQL(v value, c *Config) {
+	v.each(func(name string, v value) {
+		if !databaseName.MatchString(name) {
+			v.fail("%q can't be a database's name: it has letters, digits, _, - and .", name)
+		}
+		f := v.fields()
+		driver := f.need("driver")
+		db := ScriptSQL{Driver: driver.oneOf("a driver", "postgres", "sqlite")}
+		dsn, env, file, readOnly := f.get("dsn"), f.get("dsn_env"), f.get("file"), f.get("read_only")
+		db.Connections = f.get("connections").integer(1, 1000)
+		switch db.Driver {
+		case "postgres":
+			db.DSN, db.DSNEnv = dsn.name(), env.name()
+			if dsn.absent() == env.absent() && f.n != nil {
+				f.fail("a postgres database has either dsn or dsn_env")
+			}
+			elsewhere("belongs to a sqlite database", file, readOnly)
+		case "sqlite":
+			if file.absent() {
+				f.fail("%q is missing", "file")
+			}
+			db.File, db.ReadOnly = r.ownPath(file), readOnly.boolean(false)
+			elsewhere("belongs to a postgres database: a sqlite one has file", dsn, env)
+		}
+		f.done(map[string]string{"path": "it is called file", "url": "it is called dsn", "password": "it belongs into dsn"})
+		if c.Scripts.SQL == nil {
+			c.Scripts.SQL = map[string]ScriptSQL{}
+		}
+		c.Scripts.SQL[name] = db
+	})
+}
+
+// elsewhere tells which of values should not be there.
+func elsewhere(why string, values ...value) {
+	for _, v := range values {
+		if !v.absent() {
+			v.fail("%s", why)
+		}
+	}
+}
+
+// ownPath reads the path of a file that usher makes itself.
+func (r *reader) ownPath(v value) string {
+	name := v.name()
+	if name == "" {
+		return ""
+	}
+	path := filepath.FromSlash(name)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(r.file), path)
+	}
+	return path
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,15 +13,27 @@ func TestWhatScriptsMayReach(t *testing.T) {
 	c := parse(t, "usher.yaml", minimal+`scripts:
   directory: lua
   http: {allow: [auth.internal, "auth.internal:8443", 10.0.0.0/8, "::1", "[::1]:80", 127.0.0.1], allow_private: true}
+  sql:
+    users: {driver: postgres, dsn: "postgres://joe:secret@db/users", connections: 3}
+    more: {driver: postgres, dsn_env: MORE_DSN}
+    local: {driver: sqlite, file: data/local.db, read_only: true}
   limits: {hash_memory: 128MiB}
 `)
 	want := Scripts{
 		Directory: "lua", AllowJoin: true,
-		HTTP:   ScriptHTTP{AllowPrivate: true, Allow: []string{"auth.internal", "auth.internal:8443", "10.0.0.0/8", "::1", "[::1]:80", "127.0.0.1"}},
+		HTTP: ScriptHTTP{AllowPrivate: true, Allow: []string{"auth.internal", "auth.internal:8443", "10.0.0.0/8", "::1", "[::1]:80", "127.0.0.1"}},
+		SQL: map[string]ScriptSQL{
+			"users": {Driver: "postgres", DSN: "postgres://joe:secret@db/users", Connections: 3},
+			"more":  {Driver: "postgres", DSNEnv: "MORE_DSN"},
+			"local": {Driver: "sqlite", File: filepath.FromSlash("data/local.db"), ReadOnly: true},
+		},
 		Limits: ScriptLimits{HashMemory: 128 << 20},
 	}
 	if !reflect.DeepEqual(c.Scripts, want) {
 		t.Errorf("got\n%+v, want\n%+v", c.Scripts, want)
+	}
+	if text := fmt.Sprintf("%v %+v", c.Scripts, c); strings.Contains(text, "secret") {
+		t.Errorf("a secret is printed: %s", text)
 	}
 }
 
@@ -37,6 +51,19 @@ func TestMistakesInWhatScriptsMayReach(t *testing.T) {
 			`scripts.http.allow[6]: "10.0.0.0/33" is neither a host`,
 			`scripts.http.timeout: unknown key; a request ends with its handler: limits.handler_timeout`,
 			`scripts.http.allow_privat: unknown key; did you mean "allow_private"?`,
+		}},
+		{"sql: {a/b: {driver: mysql}, b: {driver: postgres}, c: {driver: sqlite, dsn: x}, d: {driver: postgres, dsn: x, dsn_env: Y, file: z}, e: {}, f: {driver: sqlite, path: x, file: '', connections: 0}}", []string{
+			`scripts.sql["a/b"]: "a/b" can't be a database's name`,
+			`scripts.sql["a/b"].driver: "mysql" is not a driver; want postgres or sqlite`,
+			`scripts.sql.b: a postgres database has either dsn or dsn_env`,
+			`scripts.sql.c: "file" is missing`,
+			`scripts.sql.c.dsn: belongs to a postgres database: a sqlite one has file`,
+			`scripts.sql.d: a postgres database has either dsn or dsn_env`,
+			`scripts.sql.d.file: belongs to a sqlite database`,
+			`scripts.sql.e: "driver" is missing`,
+			`scripts.sql.f.path: unknown key; it is called file`,
+			`scripts.sql.f.file: must not be empty`,
+			`scripts.sql.f.connections: 0 is not from 1 to 1000`,
 		}},
 		{"http: true", []string{"scripts.http: want a dict, this is a boolean"}},
 		{"limits: {hash_memory: 1KiB}", []string{"scripts.limits.hash_memory: 1KiB is not from 1MiB to 1GiB"}},

@@ -1,0 +1,158 @@
+//go:build unix
+
+package lualib
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"usher/scripting/lua51"
+)
+
+// postgres starts a PostgreSQL server of its own, which only a Unix socket leads
+// to, and returns its DSN.
+func postgres(t *testing.T) string {
+	binaries := postgresBinaries()
+	if binaries == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("PostgreSQL is not installed: the checks need it, Debian's package is postgresql")
+		}
+		t.Skip("PostgreSQL is not installed")
+	}
+	dir, err := os.MkdirTemp("", "pg") // short, for the socket's path
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var as *syscall.SysProcAttr
+	if os.Getuid() == 0 { // which it refuses to run as
+		as = otherUser(t, dir, data)
+	}
+	command := func(name string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+		var log bytes.Buffer
+		c := exec.Command(filepath.Join(binaries, name), args...)
+		c.Dir, c.SysProcAttr, c.Stdout, c.Stderr = dir, as, &log, &log
+		return c, &log
+	}
+	c, log := command("initdb", "-D", data, "-A", "trust", "-U", "usher", "-E", "UTF8", "--locale=C", "--no-sync")
+	if err := c.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	c, log = command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		c.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		c.Process.Signal(syscall.SIGQUIT) // without waiting for clients
+		<-ended
+	})
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		select {
+		case <-ended:
+			t.Fatalf("PostgreSQL ended\n%s", log)
+		default:
+		}
+		if c, _ := command("pg_isready", "-h", dir, "-U", "usher"); c.Run() == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("PostgreSQL does not get ready\n%s", log)
+		}
+	}
+	return fmt.Sprintf("host=%s user=usher dbname=postgres", dir)
+}
+
+func postgresBinaries() string {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			return filepath.Dir(path)
+		}
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) == 0 {
+		return ""
+	}
+	return filepath.Dir(found[len(found)-1])
+}
+
+// otherUser gives directories to the user that PostgreSQL's package makes.
+func otherUser(t *testing.T, dirs ...string) *syscall.SysProcAttr {
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		if u, err = user.Lookup("nobody"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		if err := os.Chown(dir, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+}
+
+func TestPostgreSQL(t *testing.T) {
+	d := databases(t, map[string]Database{"db": {Driver: "postgres", DSN: postgres(t)}})
+	L := sqlVM(t, d)
+	run(t, L, `bytes = "BYTEA" function p(n) return "$" .. n end many = "SELECT * FROM generate_series(1, 20000)"`)
+	for _, step := range sqlCommon() {
+		run(t, L, step)
+	}
+	for _, step := range []string{
+		`local r = db:query_row("SELECT 1::int2 a, 2::int8 b, 1.10::numeric c, true d, '2026-11-26T12:00:00+01'::timestamptz e, '{\"x\": 1}'::jsonb f, 'b3f1e9a0-0000-4000-8000-000000000000'::uuid g, '10.0.0.0/8'::cidr h, ARRAY[1,2] i, NULL j, 'NaN'::float8 k")
+		 is(r.a, 1) is(r.b, 2) is(r.c, "1.10") is(r.d, true) is(time.parse(r.e), time.parse("2026-11-26T11:00:00Z")) is(json.decode(r.f).x, 1)
+		 is(r.g, "b3f1e9a0-0000-4000-8000-000000000000") is(r.h, "10.0.0.0/8") is(r.i, "{1,2}") is(r.j, nil) assert(r.k ~= r.k)`,
+		`is(db:query_row("SELECT $1::uuid::text u, $2::timestamptz = '2026-11-26T12:00:00Z' t, $3::numeric n, $4::jsonb->>'a' j", "b3f1e9a0-0000-4000-8000-000000000000", "2026-11-26T12:00:00Z", "1.5", '{"a": "b"}').t, true)`,
+		`fails("SQLSTATE 23505", db.exec, db, "INSERT INTO users (id, name) VALUES (9, 'joe')")`,
+		`fails("cannot insert multiple commands", db.query, db, "SELECT 1; SELECT 2")`,
+		`fails("SQLSTATE 25P02", db.transaction, db, function(tx) pcall(tx.query, tx, "SELECT 1/0") tx:query("SELECT 1") end)`,
+	} {
+		run(t, L, step)
+	}
+
+	// A query that hangs ends with its call, in the server, too.
+	budget := lua51.NewBudget(context.Background(), lua51.Limits{Wall: 100 * time.Millisecond})
+	L.SetContext(budget)
+	err := L.DoString(`pcall(db.query, db, "SELECT pg_sleep(60)") error("went on")`)
+	budget.Release()
+	L.RemoveContext()
+	if err == nil || strings.Contains(err.Error(), "went on") || budget.Err() == nil {
+		t.Errorf("%v, %v", err, budget.Err())
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		run(t, L, `sleeping = db:query_row("SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'").n`)
+		if L.GetGlobal("sleeping").String() == "0" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the query goes on in the server")
+		}
+	}
+}
