@@ -44,6 +44,9 @@ func (s *session) subscribe(b *transport.Batch, w *work, m *wamp.Subscribe) {
 // subscriptionTo returns the subscription that s asks for, which may be new, or why
 // it cannot have it. The realm is locked.
 func (s *session) subscriptionTo(d *decision, m *wamp.Subscribe) (*subscription, *ErrorReply) {
+	if s.hasLeft() { // since d was decided: nothing ends what it subscribes to now
+		return nil, sessionLeft()
+	}
 	if e := s.maySubscribe(d, m.Topic, m.Options.Match); e != nil {
 		return nil, e
 	}

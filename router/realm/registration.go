@@ -179,6 +179,9 @@ func (s *session) register(b *transport.Batch, w *work, m *wamp.Register) {
 // and the callees of another in whose place it comes. The realm is locked.
 func (s *session) prepare(d *decision, m *wamp.Register) (reg *registration, superseded []*offer, e *ErrorReply) {
 	m.Options.Concurrency = max(m.Options.Concurrency, 0)
+	if s.hasLeft() { // since d was decided: nothing takes back what it registers now
+		return nil, nil, sessionLeft()
+	}
 	if e := s.mayRegister(d, m.Procedure, m.Options); e != nil {
 		return nil, nil, e
 	}
