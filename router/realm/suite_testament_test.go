@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -121,6 +122,26 @@ func TestTestamentIsJudged(t *testing.T) {
 	if !strings.Contains(w.log.String(), "testament is not published") {
 		t.Error("the log does not say so")
 	}
+}
+
+// TestTestamentAndAuthorizer: who may publish only as an authorizer says is judged
+// when the testament is made, as none can be asked when the session has gone.
+func TestTestamentAndAuthorizer(t *testing.T) {
+	w := newWorld(t, authorized(), Limits{})
+	w.authorizeBy(func(_ context.Context, q *auth.Question) (auth.Verdict, error) {
+		return auth.Verdict{Allow: q.Action == auth.Call || q.URI == "com.example.allowed" && q.Options.Retain}, nil
+	})
+	watcher, c := w.join(wamp.JSON, "anyone"), w.join(wamp.JSON, "guarded")
+	sub := watcher.subscribe("com.", `{"match":"prefix"}`)
+	c.call("wamp.session.add_testament", `,["com.example.allowed",[1],{}],{"publish_options":{"retain":true}}`, `RESULT,[*]]`)
+	c.call("wamp.session.add_testament", `,["com.static.yes",[2],{}]`, `RESULT,[*]]`)
+	c.call("wamp.session.add_testament", `,["com.static.no",[3],{}]`, `ERROR,"wamp.error.not_authorized",**]`)
+	c.call("wamp.session.add_testament", `,["com.example.denied",[4],{}]`, `ERROR,"wamp.error.not_authorized",**]`)
+	c.drop()
+	watcher.expect(
+		fmt.Sprintf(`[36,%d,*,{"topic":"com.example.allowed"},[1],{}]`, sub),
+		fmt.Sprintf(`[36,%d,*,{"topic":"com.static.yes"},[2],{}]`, sub))
+	watcher.expectNothing()
 }
 
 // TestTestamentsAreBounded in number and in bytes.

@@ -1,9 +1,11 @@
 package realm
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 
+	"usher/router/auth"
 	"usher/router/codec"
 	"usher/router/transport"
 	"usher/router/wamp"
@@ -26,6 +28,7 @@ type testament struct {
 	topic       string
 	options     wamp.PublishOptions
 	payload     wamp.Payload
+	granted     *decision // what an authorizer said when it was made, as none can be asked at the end; nil: no word
 	size        int
 }
 
@@ -114,6 +117,9 @@ func (s *session) bequeath(b *transport.Batch) {
 			t.options = excluding(t.options, by)
 		}
 		d := r.decide(t.topic)
+		if t.granted != nil && r.leavesOpen(d) {
+			d = t.granted
+		}
 		e := s.judge(d, r, t.topic, &t.options)
 		if e != nil {
 			s.node.log.Info("testament is not published", s.logFields(slog.String("reason", e.Error()))...)
@@ -150,9 +156,16 @@ func metaAddTestament(c *metaCall) *ErrorReply {
 	if p := one.options.Passthru; p != nil && p.Scheme != "" && !s.roles.Publisher.Has(wamp.FeaturePayloadPassthruMode) {
 		return newError(wamp.ErrInvalidArgument, "publish_options have a ppt_scheme, but the publisher did not announce payload_passthru_mode")
 	}
-	rules := s.rules.Load()
-	if e := s.judge(rules.decide(topic), rules, topic, &one.options); e != nil {
+	d, e := s.consult(context.Background(), c.batch, auth.Publish, topic, wamp.Exact,
+		auth.QuestionOptions{Retain: one.options.Retain, DiscloseMe: one.options.DiscloseMe == wamp.True})
+	if e == nil {
+		e = s.judge(d, s.rules.Load(), topic, &one.options)
+	}
+	if e != nil {
 		return e
+	}
+	if d.isGranted {
+		one.granted = d
 	}
 	if e := s.testaments.add(scope, one); e != nil {
 		return e
