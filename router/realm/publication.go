@@ -111,9 +111,13 @@ func (p *publication) deliver(sub *subscription) bool {
 			if f.shared == nil {
 				f.shared = transport.NewShared(f.event)
 			}
-			s.lose(p.topic, s.conn.SendShared(p.batch, f.shared))
+			if err := s.conn.SendShared(p.batch, f.shared); err != nil {
+				s.lose(p.topic, err)
+			}
 		default:
-			s.lose(p.topic, s.conn.Send(p.batch, f.event))
+			if err := s.conn.Send(p.batch, f.event); err != nil {
+				s.lose(p.topic, err)
+			}
 		}
 	}
 	return true
@@ -136,10 +140,15 @@ func (p *publication) addTo(h *history) bool {
 // publisher's lists.
 func (p *publication) mayReceive(s *session, m *member) bool {
 	if r := s.rules.Load(); r != p.rules {
-		d := r.decide(p.topic)
-		p.rules, p.allowed, p.open = r, d.allows(auth.Subscribe), r.leavesOpen(d)
+		p.learn(r)
 	}
 	return (p.allowed || p.open && m.isGranted) && (p.audience == nil || p.audience.admits(s))
+}
+
+// learn finds out what a role may receive.
+func (p *publication) learn(r *rules) {
+	d := r.decide(p.topic)
+	p.rules, p.allowed, p.open = r, d.allows(auth.Subscribe), r.leavesOpen(d)
 }
 
 // lose deals with an event that could not be queued for s, if err says so.
