@@ -29,10 +29,10 @@ func TestErrors(t *testing.T) {
 			"empty:1:1: the file is empty",
 		}},
 		{"a", edit(t, "      - name: frontend\n", "      - name: frontend\n        authorizer: com..authorize\n"), []string{
-			`a:10:21: realms[0].roles[1].authorizer: "com..authorize" is not a URI: no spaces, no "#", no empty part between dots`,
+			`a:9:21: realms[0].roles[1].authorizer: "com..authorize" is not a URI: no spaces, no "#", no empty part between dots`,
 		}},
 		{"a", edit(t, "      - name: frontend\n", "      - name: frontend\n        authorizer: com.example.authorize\n"), []string{
-			`a:10:21: realms[0].roles[1].authorizer: no role of realm realm1 may register com.example.authorize: whatever no rule matches would be denied; give one role a permission with exactly this uri, match: exact and allow: {register: true}`,
+			`a:9:21: realms[0].roles[1].authorizer: no role of realm realm1 may register com.example.authorize: whatever no rule matches would be denied; give one role a permission with exactly this uri, match: exact and allow: {register: true}`,
 		}},
 		{"a", edit(t, "- uri: com.example.*", "- uri: com.example.\n            match: prefx"), []string{
 			`a:11:20: realms[0].roles[1].permissions[0].match: "prefx" is not a match policy; did you mean "prefix"?`,
