@@ -1,11 +1,9 @@
 package transport
 
 import (
-	"bufio"
+	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/gorilla/websocket"
 )
 
 // DialOptions say how to connect. The zero value offers all Subprotocols.
@@ -127,81 +127,85 @@ func (t *Transport) dialRawSocket(ctx context.Context, to target, o DialOptions)
 }
 
 func (t *Transport) dialWebSocket(ctx context.Context, to target, o DialOptions) (*WebSocket, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, to.url, nil)
-	if err != nil {
-		return nil, err
-	}
-	if to.network == "" {
-		to.network, to.address = "tcp", r.URL.Host
-		if r.URL.Port() == "" {
-			port := map[bool]string{false: "80", true: "443"}[to.secure]
-			to.address = net.JoinHostPort(r.URL.Hostname(), port)
+	var nc *answerReader
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		if to.network == "" {
+			to.network, to.address = network, address
 		}
+		dialed, err := to.dial(ctx, o.TLS)
+		if err != nil {
+			return nil, err
+		}
+		nc = &answerReader{Conn: dialed, left: maxAnswer}
+		return nc, nil
 	}
-	nc, err := to.dial(ctx, o.TLS)
+	dialer := websocket.Dialer{
+		Subprotocols:      o.Subprotocols,
+		ReadBufferSize:    handshakeBuffer,
+		WriteBufferSize:   handshakeBuffer,
+		EnableCompression: o.Deflate != nil,
+		NetDialContext:    dial,
+		NetDialTLSContext: dial,
+	}
+	ws, response, err := dialer.DialContext(ctx, to.url, o.Header)
 	if err != nil {
+		if response != nil {
+			text, _ := io.ReadAll(io.LimitReader(response.Body, 512)) // what there is
+			return nil, fmt.Errorf("handshake refused: %s: %s", response.Status, text)
+		}
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(past()) })
-	br := bufio.NewReader(io.LimitReader(nc, maxAnswer))
-	s, deflate, err := ask(nc, br, r, o)
-	if !stop() {
-		err = ctx.Err() // which is why it failed, if it did
-	}
-	if err != nil {
+	s := parseSubprotocol(ws.Subprotocol())
+	if s.format == 0 {
 		_ = nc.Close() // nothing was said yet
+		return nil, fmt.Errorf("%w: router chose %q", ErrSubprotocol, ws.Subprotocol())
+	}
+	deflate, err := o.Deflate.accepted(response.Header)
+	if err != nil {
+		_ = nc.Close() // likewise
 		return nil, err
 	}
-	c := t.newWebSocket(nc, true)
+	c := t.newWebSocket(nc.Conn, true)
 	c.start(s, deflate)
-	c.came(br)
+	if len(nc.behind) > 0 {
+		c.in.raw = &buffer{nc.behind}
+	}
 	return c, nil
 }
 
 // maxAnswer bounds the answer to a handshake, in bytes.
 const maxAnswer = 64 << 10
 
-// ask does the client's part of a handshake and returns what was agreed.
-func ask(w io.Writer, br *bufio.Reader, r *http.Request, o DialOptions) (s subprotocol, d *deflation, err error) {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // it does not fail
-	key := base64.StdEncoding.EncodeToString(random[:])
-	r.Header = o.Header.Clone()
-	if r.Header == nil {
-		r.Header = http.Header{}
+// answerReader is a connection of which gorilla reads the answer to its handshake
+// and nothing more: what comes behind it are frames.
+type answerReader struct {
+	net.Conn
+	left   int // bytes that may still come
+	last   [3]byte
+	ended  bool   // the header has
+	behind []byte // what came with the end of the header
+}
+
+// Read pauses at the end of the header.
+func (r *answerReader) Read(p []byte) (int, error) {
+	if r.ended { // the answer is a refusal, which has a text
+		n := copy(p, r.behind)
+		if r.behind = r.behind[n:]; n > 0 {
+			return n, nil
+		}
+		return r.Conn.Read(p)
 	}
-	if host := r.Header.Get("Host"); host != "" {
-		r.Host = host
+	if r.left == 0 {
+		return 0, errors.New("the answer to the handshake is too long")
 	}
-	if password, ok := r.URL.User.Password(); ok && r.Header.Get("Authorization") == "" {
-		r.SetBasicAuth(r.URL.User.Username(), password)
+	n, err := r.Conn.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	seen := append(r.last[:len(r.last):len(r.last)], p[:n]...)
+	if i := bytes.Index(seen, []byte("\r\n\r\n")); i >= 0 {
+		end := i + 4 - len(r.last)
+		r.ended, r.behind = true, bytes.Clone(p[end:n])
+		n = end
 	}
-	r.Header.Set("Upgrade", "websocket")
-	r.Header.Set("Connection", "Upgrade")
-	r.Header.Set("Sec-WebSocket-Key", key)
-	r.Header.Set("Sec-WebSocket-Version", "13")
-	r.Header.Set("Sec-WebSocket-Protocol", strings.Join(o.Subprotocols, ", "))
-	if o.Deflate != nil {
-		r.Header.Set("Sec-WebSocket-Extensions", extensionName+"; server_no_context_takeover; client_no_context_takeover")
-	}
-	if err := r.Write(w); err != nil {
-		return s, nil, err
-	}
-	answer, err := http.ReadResponse(br, r)
-	if err != nil {
-		return s, nil, err
-	}
-	if answer.StatusCode != http.StatusSwitchingProtocols {
-		text, _ := io.ReadAll(io.LimitReader(answer.Body, 512)) // what there is
-		return s, nil, fmt.Errorf("handshake refused: %s: %s", answer.Status, text)
-	}
-	if !listed(answer.Header, "Upgrade", "websocket") || !listed(answer.Header, "Connection", "upgrade") || answer.Header.Get("Sec-Websocket-Accept") != acceptKey(key) {
-		return s, nil, errors.New("the answer to the handshake is none of WebSocket")
-	}
-	name := answer.Header.Get("Sec-Websocket-Protocol")
-	if s = parseSubprotocol(name); s.format == 0 {
-		return s, nil, fmt.Errorf("%w: router chose %q", ErrSubprotocol, name)
-	}
-	d, err = o.Deflate.accepted(answer.Header)
-	return s, d, err
+	copy(r.last[:], seen[len(seen)-len(r.last):])
+	return n, err
 }

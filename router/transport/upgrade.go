@@ -2,13 +2,14 @@ package transport
 
 import (
 	"bufio"
-	"crypto/sha1"
-	"encoding/base64"
+	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
-	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // ErrSubprotocol means that the client offers no subprotocol that is spoken here.
@@ -42,86 +43,83 @@ func (t *Transport) Upgrade(w http.ResponseWriter, r *http.Request, o UpgradeOpt
 
 // upgrade answers a handshake with the subprotocol of that name.
 func (t *Transport) upgrade(w http.ResponseWriter, r *http.Request, name string, d *Deflate) (*WebSocket, error) {
-	key := r.Header.Get("Sec-Websocket-Key")
-	if status, why := handshakeFault(r, key); why != "" {
-		w.Header().Set("Sec-Websocket-Version", "13")
-		http.Error(w, "This is no WebSocket handshake: "+why+".", status)
-		return nil, errors.New("WebSocket handshake: " + why)
-	}
 	deflate, extension := d.accept(r.Header)
-	nc, rw, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		http.Error(w, "The connection cannot be upgraded.", http.StatusInternalServerError)
-		return nil, fmt.Errorf("WebSocket handshake: %w", err)
+	h := &hijacker{ResponseWriter: w, extension: extension}
+	up := websocket.Upgrader{
+		ReadBufferSize:   handshakeBuffer,
+		WriteBufferSize:  handshakeBuffer,
+		WriteBufferPool:  noPool{},
+		CheckOrigin:      func(*http.Request) bool { return true },
+		HandshakeTimeout: t.options.WriteTimeout, // of the answer
+		Error:            refuseHandshake,
 	}
-	b := make([]byte, 0, 512)
-	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	b = append(b, acceptKey(key)...)
+	header := http.Header{}
 	if name != "" {
-		b = append(b, "\r\nSec-WebSocket-Protocol: "...)
-		b = append(b, name...)
+		header["Sec-Websocket-Protocol"] = []string{name}
 	}
-	if extension != "" {
-		b = append(b, "\r\nSec-WebSocket-Extensions: "...)
-		b = append(b, extension...)
-	}
-	b = append(b, "\r\n\r\n"...)
-	_ = nc.SetDeadline(time.Now().Add(t.options.WriteTimeout)) // its failure is the write's
-	_, err = nc.Write(b)
-	if err == nil {
-		err = nc.SetDeadline(time.Time{})
-	}
-	if err != nil {
-		_ = nc.Close()
+	if _, err := up.Upgrade(h, r, header); err != nil {
 		return nil, fmt.Errorf("WebSocket handshake: %w", err)
 	}
-	c := t.newWebSocket(nc, false)
+	c := t.newWebSocket(h.conn, false)
 	c.start(parseSubprotocol(name), deflate)
-	c.came(rw.Reader)
 	return c, nil
 }
 
-// came takes what was read of the socket behind the handshake.
-func (c *WebSocket) came(r *bufio.Reader) {
-	if n := r.Buffered(); n > 0 {
-		b, _ := r.Peek(n) // they are there
-		c.in.raw = &buffer{append([]byte(nil), b...)}
-	}
+// refuseHandshake says what is wrong with a request.
+func refuseHandshake(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+	w.Header().Set("Sec-Websocket-Version", "13")
+	http.Error(w, "This is no WebSocket handshake: "+strings.TrimPrefix(reason.Error(), "websocket: ")+".", status)
 }
 
-// handshakeFault says what is wrong with a client's handshake, if anything (RFC
-// 6455, section 4.2.1).
-func handshakeFault(r *http.Request, key string) (status int, why string) {
-	switch {
-	case r.Method != http.MethodGet:
-		return http.StatusMethodNotAllowed, "the method is not GET"
-	case !listed(r.Header, "Connection", "upgrade"):
-		return http.StatusBadRequest, "the header Connection does not say Upgrade"
-	case !listed(r.Header, "Upgrade", "websocket"):
-		return http.StatusBadRequest, "the header Upgrade does not say websocket"
-	case r.Header.Get("Sec-Websocket-Version") != "13":
-		return http.StatusUpgradeRequired, "version 13 of the protocol is needed"
-	}
-	if b, err := base64.StdEncoding.DecodeString(key); err != nil || len(b) != 16 {
-		return http.StatusBadRequest, "the header Sec-WebSocket-Key is not 16 bytes in base64"
-	}
-	return 0, ""
+// handshakeBuffer is the size of gorilla's buffers: it does the handshake only.
+// Frames are this package's own, on the stream that RawSocket has as well.
+const handshakeBuffer = 256
+
+// noPool gives gorilla no write buffer to keep.
+type noPool struct{}
+
+func (noPool) Get() any { return nil }
+func (noPool) Put(any)  {}
+
+var _ websocket.BufferPool = noPool{}
+
+// hijacker gives gorilla a connection on which it writes its answer, and keeps the
+// real one. So it also is where the extensions that were agreed get into the
+// answer: gorilla itself would agree to any parameters.
+type hijacker struct {
+	http.ResponseWriter
+	extension string // empty: none
+	conn      net.Conn
 }
 
-// listed reports whether a header, which is a list, has a token in it.
-func listed(h http.Header, name, token string) bool {
-	for _, line := range h[name] {
-		for part := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(part), token) {
-				return true
-			}
-		}
+// Hijack implements http.Hijacker.
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	nc, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
 	}
-	return false
+	h.conn = nc
+	if h.extension == "" {
+		return nc, rw, nil
+	}
+	return &extendedAnswer{nc, h.extension}, rw, nil
 }
 
-// acceptKey is the answer to a handshake's key.
-func acceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	return base64.StdEncoding.EncodeToString(sum[:])
+// extendedAnswer is a connection whose first write is an answer to a handshake.
+type extendedAnswer struct {
+	net.Conn
+	extension string
+}
+
+// Write adds the extension as the last line of the header.
+func (a *extendedAnswer) Write(p []byte) (int, error) {
+	head, isHeader := bytes.CutSuffix(p, []byte("\r\n\r\n"))
+	if !isHeader {
+		return 0, errors.New("the answer to the handshake has no end")
+	}
+	line := fmt.Sprintf("%s\r\nSec-WebSocket-Extensions: %s\r\n\r\n", head, a.extension)
+	if _, err := a.Conn.Write([]byte(line)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
