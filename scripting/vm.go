@@ -62,6 +62,11 @@ type vm struct {
 // newVM makes a VM and runs the generation's script on it. With a load it is
 // the leader.
 func newVM(ctx context.Context, g *generation, l *load) (*vm, error) {
+	return makeVM(ctx, g, l, func(*vm) {})
+}
+
+// makeVM is newVM with something added before the script runs.
+func makeVM(ctx context.Context, g *generation, l *load, add func(*vm)) (*vm, error) {
 	v := &vm{
 		gen:  g,
 		load: l,
@@ -80,6 +85,7 @@ func newVM(ctx context.Context, g *generation, l *load) (*vm, error) {
 	v.values = luaconv.New(v.L)
 	v.openLibrary()
 	v.openRouter()
+	add(v)
 
 	err := v.do(ctx, "the top level", func() error {
 		_, err := v.call(v.L.NewFunctionFromProto(g.main))

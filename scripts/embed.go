@@ -4,5 +4,5 @@ import "embed"
 
 // Files are the shipped scripts, read-only, by their file names.
 //
-//go:embed *.lua
+//go:embed authenticate.lua backend.lua
 var Files embed.FS

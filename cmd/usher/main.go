@@ -54,6 +54,7 @@ type streams struct {
 type commands struct {
 	Serve     serveCommand     `cmd:"" default:"withargs" help:"Run the router (the default). Without a configuration: demo mode."`
 	Check     checkCommand     `cmd:"" help:"Validate configuration and scripts, and show what each script registers."`
+	Test      testCommand      `cmd:"" help:"Run the tests of scripts: files named NAME_test.lua beside them."`
 	Try       tryCommand       `cmd:"" help:"Try one login against the scripts, without a router."`
 	Init      initCommand      `cmd:"" help:"Write a configuration and scripts to start from, with random tickets."`
 	Call      callCommand      `cmd:"" help:"Call a procedure of a running router and print its result."`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,6 +21,8 @@ type HTTPOptions struct {
 	// Allowed are hosts, with or without a port, addresses and networks that
 	// scripts may reach wherever they are.
 	Allowed []string
+	// Transport answers all requests in place of the network. Nil: the network.
+	Transport http.RoundTripper
 }
 
 // guard decides which addresses may be dialed. It sees the address that a

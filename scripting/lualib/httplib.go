@@ -36,6 +36,7 @@ const (
 // decided by the address that is dialed.
 type HTTPClient struct {
 	guard *guard
+	fake  http.RoundTripper // in place of the network; may be nil
 
 	mu         sync.Mutex
 	transports map[[sha256.Size]byte]*http.Transport
@@ -43,7 +44,7 @@ type HTTPClient struct {
 
 // NewHTTPClient returns a client without connections.
 func NewHTTPClient(o HTTPOptions) *HTTPClient {
-	return &HTTPClient{guard: newGuard(o), transports: map[[sha256.Size]byte]*http.Transport{}}
+	return &HTTPClient{guard: newGuard(o), fake: o.Transport, transports: map[[sha256.Size]byte]*http.Transport{}}
 }
 
 // Close closes the connections that are not in use; the others close with the
@@ -65,7 +66,10 @@ type tlsOptions struct {
 }
 
 // transport returns the connections of requests with the same options.
-func (c *HTTPClient) transport(o tlsOptions) (*http.Transport, error) {
+func (c *HTTPClient) transport(o tlsOptions) (http.RoundTripper, error) {
+	if c.fake != nil {
+		return c.fake, nil
+	}
 	id := sha256.Sum256(fmt.Appendf(nil, "%t %d %d %s%s%s", o.insecure, len(o.ca), len(o.cert), o.ca, o.cert, o.key))
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -259,7 +263,7 @@ var (
 )
 
 // do makes the request; m counts what is read.
-func (r *httpRequest) do(ctx context.Context, t *http.Transport, m luaconv.Meter) (*httpAnswer, error) {
+func (r *httpRequest) do(ctx context.Context, t http.RoundTripper, m luaconv.Meter) (*httpAnswer, error) {
 	request, err := http.NewRequestWithContext(ctx, r.method, r.url, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
