@@ -14,7 +14,7 @@ type Anonymous struct {
 }
 
 func (m *Anonymous) begin(d *Dialogue) Outcome {
-	if refusal := d.needs(false, m.Authenticator); refusal != nil {
+	if refusal := d.needs(false, m.Authenticator.assigns()); refusal != nil {
 		return Outcome{Refuse: refusal}
 	}
 	// Whatever the client calls itself, nobody has vouched for it.

@@ -87,7 +87,7 @@ func (c *cryptosignDialogue) begin(d *Dialogue) Outcome {
 			Message: `authentication method "cryptosign" needs a pubkey of 64 hexadecimal digits in HELLO.Details.authextra`}}
 	}
 	r.Pubkey = key
-	if refusal := d.needs(false, c.method.Authenticator); refusal != nil {
+	if refusal := d.needs(false, assigned(c.method.Authenticator, c.method.users)); refusal != nil {
 		return Outcome{Refuse: refusal}
 	}
 	if c.method.Authenticator != nil {
@@ -129,7 +129,7 @@ func (c *cryptosignDialogue) send(d *Dialogue) Outcome {
 	extra := cryptosignExtra{Challenge: hex.EncodeToString(challenge)}
 	c.message = challenge
 	if kind := d.Request.Extra.ChannelBinding; kind != "" {
-		id := d.Request.Transport.channelID(kind)
+		id := d.Request.Transport.ChannelID(kind)
 		if len(id) != len(challenge) {
 			return Outcome{Refuse: noBinding(kind)}
 		}

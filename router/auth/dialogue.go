@@ -111,16 +111,16 @@ func listed(words []string) string {
 	return list.String()
 }
 
-// needs refuses clients that left out what a method needs. dynamic is who may
-// assign a realm.
-func (d *Dialogue) needs(authid bool, dynamic *Dynamic) *Refusal {
+// needs refuses clients that left out what a method needs. assigned: a realm need
+// not be asked for.
+func (d *Dialogue) needs(authid, assigned bool) *Refusal {
 	if authid && d.Request.Authid == "" {
 		return &Refusal{
 			URI:     wamp.ErrAuthenticationDenied,
 			Message: fmt.Sprintf("authentication method %q needs an authid in HELLO.Details", d.Request.Authmethod),
 		}
 	}
-	if d.Request.Realm == "" && !dynamic.assigns() {
+	if d.Request.Realm == "" && !assigned {
 		return noRealm()
 	}
 	return nil

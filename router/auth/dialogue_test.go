@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"strings"
 	"testing"
@@ -247,5 +249,50 @@ func TestTextsAreBounded(t *testing.T) {
 	_, o := Begin(&Methods{}, testRealms, &Request{Realm: "realm1"}, offered)
 	if n := len(o.Refuse.Message); n > 1000 {
 		t.Errorf("the message has %d bytes", n)
+	}
+}
+
+// TestRealmsAreAssigned: who names no realm is led on where one can be assigned, by
+// every method.
+func TestRealmsAreAssigned(t *testing.T) {
+	const key = "d04ab232742bb4ab3a1368bd4615e4e6d0224ab71a016baf8520a332c9778737"
+	const nonce = "LQoK5r8tWCOr9vwMwtvitQ=="
+	c := testCertificate(t, "joe")
+	asks := &Dynamic{URI: "com.example.authenticate", Realm: "realm1"}
+	asksThere := &Dynamic{URI: "com.example.authenticate"}
+	users := func(realm string) map[string]User {
+		return map[string]User{"joe": {Role: "frontend", Realm: realm, Credentials: Credentials{Secret: "s", AuthorizedKeys: []string{key}}}}
+	}
+	for method, ways := range map[string]struct {
+		assigned, not []Methods
+		want          string
+	}{
+		"anonymous": {[]Methods{{Anonymous: &Anonymous{Authenticator: asks}}}, []Methods{{Anonymous: &Anonymous{Authenticator: asksThere}}, {Anonymous: &Anonymous{Role: "frontend"}}}, "ask com.example.authenticate"},
+		"ticket":    {[]Methods{{Ticket: &Ticket{Authenticator: asks}}}, []Methods{{Ticket: &Ticket{Authenticator: asksThere}}, {Ticket: &Ticket{}}}, "challenge ticket"},
+		"wampcra": {[]Methods{{WAMPCRA: &WAMPCRA{Authenticator: asks}}, {WAMPCRA: NewWAMPCRA(users("realm1"))}},
+			[]Methods{{WAMPCRA: &WAMPCRA{Authenticator: asksThere}}, {WAMPCRA: NewWAMPCRA(users(""))}, {WAMPCRA: NewWAMPCRA(nil)}}, "ask com.example.authenticate challenge wampcra"},
+		"wamp-scram": {[]Methods{{SCRAM: &SCRAM{Authenticator: asks}}, {SCRAM: NewSCRAM(users("realm1"))}},
+			[]Methods{{SCRAM: &SCRAM{Authenticator: asksThere}}, {SCRAM: NewSCRAM(users(""))}}, "ask com.example.authenticate challenge wamp-scram"},
+		"cryptosign": {[]Methods{{Cryptosign: &Cryptosign{Authenticator: asks}}, {Cryptosign: NewCryptosign(users("realm1"))}},
+			[]Methods{{Cryptosign: &Cryptosign{Authenticator: asksThere}}, {Cryptosign: NewCryptosign(users(""))}}, "ask com.example.authenticate challenge cryptosign"},
+		"tls": {[]Methods{{TLS: &TLS{Authenticator: asks}}, {TLS: &TLS{Principals: []Certificate{{Subject: "joe", Role: "frontend", Realm: "realm1"}}}}},
+			[]Methods{{TLS: &TLS{Authenticator: asksThere}}, {TLS: &TLS{Principals: []Certificate{{Subject: "joe", Role: "frontend"}}}}}, "ask com.example.authenticate accept realm1 frontend static"},
+	} {
+		begin := func(m Methods) string {
+			r := &Request{Authid: "joe", Extra: Extra{Pubkey: key, Nonce: nonce}, Transport: &Transport{TLS: &tls.ConnectionState{
+				PeerCertificates: []*x509.Certificate{c}, VerifiedChains: [][]*x509.Certificate{{c}}}}}
+			_, o := Begin(&m, testRealms, r, []string{method})
+			return outcome(o)
+		}
+		for _, m := range ways.assigned {
+			if got := begin(m); !strings.Contains(ways.want, got) {
+				t.Errorf("%s: %q, want one of %q", method, got, ways.want)
+			}
+		}
+		for _, m := range ways.not {
+			if got := begin(m); got != "refuse wamp.error.no_such_realm" {
+				t.Errorf("%s where nobody assigns a realm: %q", method, got)
+			}
+		}
 	}
 }

@@ -255,6 +255,11 @@ func (p *Principal) set(key string, value json.RawMessage) (err error) {
 		if !isNull {
 			p.ExpiresAt, err = remoteTime(key, value)
 		}
+	case "cache":
+		// Whether Crossbar.io may keep the decision. It is not kept here.
+		if k := kind(value); !isNull && k != 't' && k != 'f' {
+			err = fmt.Errorf("authenticator returned a principal whose cache is %s, not a bool", kindName(value))
+		}
 	default:
 		switch {
 		case !isCredential(key):

@@ -51,6 +51,8 @@ func TestRemotePrincipal(t *testing.T) {
 		{"credentials of SCRAM", `[{"role":"frontend","kdf":"argon2id-13","salt":"x","iterations":3,"memory":512,"stored-key":"` + strings.Repeat("01", 32) + `","server_key":"` + strings.Repeat("A", 43) + `="}]`, ``,
 			&Principal{Role: "frontend", Credentials: Credentials{KDF: "argon2id-13", Salt: "x", Iterations: 3, Memory: 512, StoredKey: bytes.Repeat([]byte{1}, 32), ServerKey: make([]byte, 32)}}},
 		{"a key", `[{"role":"frontend","pubkey":"ab"}]`, ``, &Principal{Role: "frontend", Credentials: Credentials{AuthorizedKeys: []string{"ab"}}}},
+		{"Crossbar.io's cache", `[{"role":"frontend","cache":true}]`, ``, &Principal{Role: "frontend"}},
+		{"a cache that is no bool", `[{"role":"frontend","cache":1}]`, ``, nil},
 		{"keys", `[{"role":"frontend","authorized_keys":["ab","cd"]}]`, ``, &Principal{Role: "frontend", Credentials: Credentials{AuthorizedKeys: []string{"ab", "cd"}}}},
 		{"an empty list of keys", `[{"role":"frontend","authorized_keys":[]}]`, ``, &Principal{Role: "frontend", Credentials: Credentials{AuthorizedKeys: []string{}}}},
 		{"a secret that is no text", `[{"role":"frontend","secret":1}]`, ``, nil},

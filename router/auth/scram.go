@@ -22,7 +22,7 @@ import (
 // is set.
 //
 // Clients of Crossbar.io speak of "scram" where the specification has
-// "wamp-scram"; they sign with an empty channel binding, write the KDF
+// "wamp-scram"; they sign the authid as it is and an empty channel binding, write the KDF
 // "argon2id-13" and look for the router's proof under another name. Authids are
 // compared as they are: SASLprep is the client's to do.
 type SCRAM struct {
@@ -104,7 +104,7 @@ type scramDialogue struct {
 }
 
 func (s *scramDialogue) begin(d *Dialogue) Outcome {
-	if refusal := d.needs(true, s.method.Authenticator); refusal != nil {
+	if refusal := d.needs(true, assigned(s.method.Authenticator, s.method.users)); refusal != nil {
 		return Outcome{Refuse: refusal}
 	}
 	own, err := base64.StdEncoding.DecodeString(d.Request.Extra.Nonce)
@@ -112,7 +112,7 @@ func (s *scramDialogue) begin(d *Dialogue) Outcome {
 		return Outcome{Refuse: &Refusal{URI: wamp.ErrAuthenticationDenied,
 			Message: `authentication method "` + d.Request.Authmethod + `" needs a nonce of 8 to 256 bytes in base64 in HELLO.Details.authextra`}}
 	}
-	if s.binding = d.Request.Extra.ChannelBinding; s.binding != "" && len(d.Request.Transport.channelBinding(s.binding)) == 0 {
+	if s.binding = d.Request.Extra.ChannelBinding; s.binding != "" && len(d.Request.Transport.ChannelBinding(s.binding)) == 0 {
 		return Outcome{Refuse: noBinding(s.binding)}
 	}
 	if s.method.Authenticator != nil {
@@ -224,7 +224,7 @@ func (s *scramDialogue) channelBinding(d *Dialogue, a *Answer) (cbind string, ok
 		return base64.StdEncoding.EncodeToString([]byte("n,,")), a.Extra.CbindData == ""
 	}
 	data, err := base64.StdEncoding.DecodeString(a.Extra.CbindData)
-	want := d.Request.Transport.channelBinding(s.binding)
+	want := d.Request.Transport.ChannelBinding(s.binding)
 	if err != nil || subtle.ConstantTimeCompare(data, want) != 1 {
 		return "", false
 	}
@@ -233,8 +233,11 @@ func (s *scramDialogue) channelBinding(d *Dialogue, a *Answer) (cbind string, ok
 
 // message is AuthMessage.
 func (s *scramDialogue) message(d *Dialogue, cbind string) string {
-	escape := strings.NewReplacer("=", "=3D", ",", "=2C")
-	return "n=" + escape.Replace(d.Request.Authid) + ",r=" + d.Request.Extra.Nonce +
+	name := d.Request.Authid
+	if d.Request.Authmethod != MethodCrossbarSCRAM {
+		name = strings.NewReplacer("=", "=3D", ",", "=2C").Replace(name)
+	}
+	return "n=" + name + ",r=" + d.Request.Extra.Nonce +
 		",r=" + s.nonce + ",s=" + s.credentials.Salt + ",i=" + strconv.Itoa(s.credentials.Iterations) +
 		",c=" + cbind + ",r=" + s.nonce
 }

@@ -19,7 +19,7 @@ type StaticTicket struct {
 }
 
 func (m *Ticket) begin(d *Dialogue) Outcome {
-	if refusal := d.needs(true, m.Authenticator); refusal != nil {
+	if refusal := d.needs(true, m.Authenticator.assigns()); refusal != nil {
 		return Outcome{Refuse: refusal}
 	}
 	return d.challenge(nil)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"slices"
 
 	"usher/router/wamp"
 )
@@ -32,7 +33,7 @@ func (m *TLS) begin(d *Dialogue) Outcome {
 		return Outcome{Refuse: &Refusal{URI: wamp.ErrAuthenticationDenied,
 			Message: `authentication method "tls" needs a client certificate that this listener has verified`}}
 	}
-	if refusal := d.needs(false, m.Authenticator); refusal != nil {
+	if refusal := d.needs(false, m.assigned()); refusal != nil {
 		return Outcome{Refuse: refusal}
 	}
 	if d.Request.Authid == "" {
@@ -61,6 +62,14 @@ func (p *Certificate) is(c *x509.Certificate) bool {
 		(p.Subject == "" || p.Subject == c.Subject.CommonName)
 }
 
+// assigned reports whether a realm need not be asked for.
+func (m *TLS) assigned() bool {
+	if m.Authenticator != nil {
+		return m.Authenticator.assigns()
+	}
+	return !slices.ContainsFunc(m.Principals, func(p Certificate) bool { return p.Realm == "" })
+}
+
 func (m *TLS) answered(d *Dialogue, _ *Answer) Outcome { return d.unasked("challenge") }
 
 func (m *TLS) decided(d *Dialogue, p *Principal) Outcome { return d.acceptPlain(p) }
@@ -80,9 +89,9 @@ const (
 	bindingExporter = "tls-exporter"
 )
 
-// channelBinding is the data of a type of channel binding, or nil where the
+// ChannelBinding is the data of a type of channel binding, or nil where the
 // connection has none.
-func (t *Transport) channelBinding(kind string) []byte {
+func (t *Transport) ChannelBinding(kind string) []byte {
 	if t == nil || t.TLS == nil {
 		return nil
 	}
@@ -102,9 +111,9 @@ func (t *Transport) channelBinding(kind string) []byte {
 	return nil
 }
 
-// channelID is what cryptosign mixes into the challenge: 32 bytes.
-func (t *Transport) channelID(kind string) []byte {
-	data := t.channelBinding(kind)
+// ChannelID is what cryptosign mixes into the challenge: 32 bytes.
+func (t *Transport) ChannelID(kind string) []byte {
+	data := t.ChannelBinding(kind)
 	if kind == bindingUnique && data != nil {
 		sum := sha256.Sum256(data)
 		return sum[:]

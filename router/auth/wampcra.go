@@ -40,6 +40,20 @@ func NewWAMPCRA(users map[string]User) *WAMPCRA {
 	return &WAMPCRA{users: users, decoys: newDecoys(secrets)}
 }
 
+// assigned reports whether a realm need not be asked for: d assigns one, or each
+// user has one.
+func assigned(d *Dynamic, users map[string]User) bool {
+	if d != nil {
+		return d.assigns()
+	}
+	for _, u := range users {
+		if u.Realm == "" {
+			return false // who asks for none must not learn whose realm is known
+		}
+	}
+	return len(users) > 0
+}
+
 // Users are those of the configuration. The map must not be changed.
 func (m *WAMPCRA) Users() map[string]User { return m.users }
 
@@ -53,7 +67,7 @@ type wampcraDialogue struct {
 }
 
 func (w *wampcraDialogue) begin(d *Dialogue) Outcome {
-	if refusal := d.needs(true, w.method.Authenticator); refusal != nil {
+	if refusal := d.needs(true, assigned(w.method.Authenticator, w.method.users)); refusal != nil {
 		return Outcome{Refuse: refusal}
 	}
 	if w.method.Authenticator != nil {

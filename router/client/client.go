@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"usher/router/auth"
 	"usher/router/transport"
 	"usher/router/wamp"
 )
@@ -17,12 +16,14 @@ import (
 type Options struct {
 	Realm            string
 	Authid, Authrole string
-	// Authmethods are offered in this order. Empty: ticket if Ticket is set,
-	// anonymous if not.
+	// Provers are the ways to log in, in the order in which they are offered; each
+	// is for one login. Empty: Ticket if it is set, anonymous if not.
+	Provers []Prover
+	// Authmethods are offered in this order. Empty: those of Provers.
 	Authmethods []string
 	// Ticket returns the ticket when the router asks for it.
 	Ticket func(ctx context.Context) (string, error)
-	// Authextra is HELLO.Details.authextra; a dict, or absent.
+	// Authextra is HELLO.Details.authextra beside what Provers say; a dict, or absent.
 	Authextra wamp.Value
 	// Format is what Connect offers to the router. Zero: JSON.
 	Format wamp.Format
@@ -51,10 +52,15 @@ func (o Options) withDefaults() Options {
 	if o.Transport == nil {
 		o.Transport = transport.New(transport.Options{})
 	}
-	if len(o.Authmethods) == 0 {
-		o.Authmethods = []string{auth.MethodAnonymous}
+	if len(o.Provers) == 0 {
+		o.Provers = []Prover{Anonymous()}
 		if o.Ticket != nil {
-			o.Authmethods = []string{auth.MethodTicket}
+			o.Provers = []Prover{Ticket(o.Ticket)}
+		}
+	}
+	if len(o.Authmethods) == 0 {
+		for _, p := range o.Provers {
+			o.Authmethods = append(o.Authmethods, p.Method())
 		}
 	}
 	return o

@@ -38,7 +38,7 @@ func newRouter(t *testing.T) *testRouter {
 		"realm1": {Name: "realm1", Roles: map[string]*auth.Role{"user": role}},
 	}}
 	r := &testRouter{
-		node: realm.NewNode(policy, realm.Limits{}, "test", slog.New(slog.DiscardHandler)),
+		node: realm.NewNode(policy, realm.Limits{Throttle: auth.ThrottleLimits{SlowAfter: -1}}, "test", slog.New(slog.DiscardHandler)),
 		endpoint: &realm.Endpoint{Auth: auth.Methods{
 			Anonymous: &auth.Anonymous{Role: "user"},
 			Ticket:    &auth.Ticket{Principals: map[string]auth.StaticTicket{"joe": {Ticket: "secret!!!", Role: "user"}}},

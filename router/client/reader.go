@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 
 	"usher/router/auth"
@@ -35,9 +36,14 @@ func (r *reader) next() (wamp.Message, error) {
 
 // join is the dialogue from HELLO to WELCOME.
 func (r *reader) join(ctx context.Context, o Options) error {
-	err := r.client.conn.Send(&r.batch, &wamp.Hello{
+	authextra, err := r.authextra(o)
+	if err != nil {
+		return fmt.Errorf("join realm %q: %w", o.Realm, err)
+	}
+	var prover Prover // that was asked for a proof
+	err = r.client.conn.Send(&r.batch, &wamp.Hello{
 		Realm: o.Realm, Authid: o.Authid, Authrole: o.Authrole, Authmethods: o.Authmethods, HasAuthmethods: true,
-		Authextra: o.Authextra, Agent: agent,
+		Authextra: authextra, Agent: agent,
 		Roles: announced(),
 	})
 	for err == nil {
@@ -47,8 +53,19 @@ func (r *reader) join(ctx context.Context, o Options) error {
 		}
 		switch m := m.(type) {
 		case *wamp.Challenge:
-			err = r.answerChallenge(ctx, m, o)
+			prover, err = r.answerChallenge(ctx, m, o)
 		case *wamp.Welcome:
+			if prover == nil {
+				prover = proverOf(o, m.Authmethod)
+			}
+			if prover == nil && len(o.Provers) == 1 {
+				prover = o.Provers[0] // whatever the router calls it
+			}
+			if prover != nil {
+				if err = prover.Welcomed(m.Authextra); err != nil {
+					break
+				}
+			}
 			r.client.welcome = *m
 			r.client.welcome.Authextra = m.Authextra.Clone()
 			return nil
@@ -79,15 +96,53 @@ func announced() wamp.Roles {
 	}
 }
 
-func (r *reader) answerChallenge(ctx context.Context, m *wamp.Challenge, o Options) error {
-	if m.Method != auth.MethodTicket || o.Ticket == nil {
-		return fmt.Errorf("%w: the router asks for %q, which this client was not given", ErrAuthmethod, m.Method)
+// authextra is what the provers say in HELLO, over what o has.
+func (r *reader) authextra(o Options) (wamp.Value, error) {
+	t := new(auth.Transport)
+	if c, ok := r.client.conn.(interface{ TLS() *tls.ConnectionState }); ok {
+		t.TLS = c.TLS()
 	}
-	ticket, err := o.Ticket(ctx)
+	all := o.Authextra
+	for _, p := range o.Provers {
+		e, err := p.Hello(t)
+		if err != nil {
+			return wamp.Value{}, err
+		}
+		said, err := extraJSON(e)
+		if err == nil {
+			all, err = joinDicts(all, said)
+		}
+		if err != nil {
+			return wamp.Value{}, err
+		}
+	}
+	return all, nil
+}
+
+// proverOf is the prover of a method, or nil.
+func proverOf(o Options, method string) Prover {
+	for _, p := range o.Provers {
+		if p.Method() == method {
+			return p
+		}
+	}
+	return nil
+}
+
+func (r *reader) answerChallenge(ctx context.Context, m *wamp.Challenge, o Options) (Prover, error) {
+	p := proverOf(o, m.Method)
+	if p == nil {
+		return nil, fmt.Errorf("%w: the router asks for %q, which this client was not given", ErrAuthmethod, m.Method)
+	}
+	a, err := p.Answer(ctx, m)
 	if err != nil {
-		return fmt.Errorf("get the ticket: %w", err)
+		return nil, err
 	}
-	return r.client.conn.Send(&r.batch, &wamp.Authenticate{Signature: ticket})
+	extra, err := extraJSON(a.Extra)
+	if err != nil {
+		return nil, err
+	}
+	return p, r.client.conn.Send(&r.batch, &wamp.Authenticate{Signature: a.Signature, Extra: extra})
 }
 
 // run reads until the connection ends.

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -213,6 +214,16 @@ func below(nc net.Conn) net.Conn {
 		return below(outer.NetConn())
 	}
 	return nc
+}
+
+// TLS is what was agreed on c as a client; nil: it is plain.
+func (c *stream) TLS() *tls.ConnectionState {
+	secure, ok := c.nc.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	state := secure.ConnectionState()
+	return &state
 }
 
 // SetReadDeadline implements Conn.
