@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"usher/router/auth"
 	"usher/router/client"
 	"usher/router/codec"
 	"usher/router/wamp"
@@ -34,17 +35,16 @@ const (
 	connectTimeout = 15 * time.Second // to connect and to log in
 	answerTimeout  = 30 * time.Second // for any one answer
 	leaveTimeout   = 3 * time.Second  // for the answer to GOODBYE
-	ticketTimeout  = time.Minute      // for the ticket on standard input
+	ticketTimeout  = time.Minute      // for a ticket or secret on standard input
 )
 
 // sessionFlags say where a client command connects, and as whom.
 type sessionFlags struct {
-	URL    string  `name:"url" short:"u" env:"USHER_URL" default:"ws://127.0.0.1:8080/ws" help:"The router: ws://, wss://, rs:// (RawSocket), rss:// or ws+unix://, rs+unix:// with a socket's file name."`
-	Realm  string  `default:"realm1" help:"Realm to join."`
-	Authid string  `help:"Log in with a ticket as this user. Default: anonymously."`
-	Ticket *string `help:"The ticket. Default: the environment variable USHER_TICKET, else the first line of standard input."`
-	Format string  `enum:"json,msgpack,cbor" default:"json" help:"How messages are encoded on the way (json, msgpack, cbor)." placeholder:"FORMAT"`
-	CA     string  `name:"ca" placeholder:"FILE" help:"PEM certificates to trust for wss:// and rss:// instead of the system's."`
+	URL   string `name:"url" short:"u" env:"USHER_URL" default:"ws://127.0.0.1:8080/ws" help:"The router: ws://, wss://, rs:// (RawSocket), rss:// or ws+unix://, rs+unix:// with a socket's file name."`
+	Realm string `default:"realm1" help:"Realm to join."`
+	loginFlags
+	Format string `enum:"json,msgpack,cbor" default:"json" help:"How messages are encoded on the way (json, msgpack, cbor)." placeholder:"FORMAT"`
+	CA     string `name:"ca" placeholder:"FILE" help:"PEM certificates to trust for wss:// and rss:// instead of the system's."`
 }
 
 // commandSession is one client command's session.
@@ -80,56 +80,56 @@ func (f sessionFlags) join(ctx context.Context, s streams) (*commandSession, err
 			o.Format = format
 		}
 	}
-	if f.CA != "" {
-		pem, err := os.ReadFile(f.CA)
-		if err != nil {
-			return nil, fmt.Errorf("--ca: %w", err)
-		}
-		o.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
-		if !o.TLS.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--ca: %s holds no certificate in PEM form", f.CA)
-		}
+	var err error
+	if o.TLS, err = f.tls(); err != nil {
+		return nil, err
 	}
-	if f.Authid != "" {
-		ticket, err := f.ticket(ctx, s.in)
-		if err != nil {
-			return nil, err
-		}
-		o.Ticket = func(context.Context) (string, error) { return ticket, nil }
+	method, err := f.method(auth.MethodAnonymous)
+	if err != nil {
+		return nil, err
 	}
+	prover, _, err := f.prover(ctx, method, s.in)
+	if err != nil {
+		return nil, err
+	}
+	o.Provers = []client.Prover{prover}
 	c := &commandSession{out: &lines{w: s.out}, revoked: make(chan string, 1)}
 	o.Revoked = c.tellRevoked
 	joining, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	var err error
 	if c.Client, err = client.Connect(joining, f.URL, o); err != nil {
 		return nil, connectError(ctx, err)
 	}
 	return c, nil
 }
 
-// ticket is found before there is a connection, whose login has a deadline.
-func (f sessionFlags) ticket(ctx context.Context, in io.Reader) (string, error) {
-	if _, ok := os.LookupEnv(ticketVariable); !ok && f.Ticket == nil && isTerminal(in) {
-		return "", fmt.Errorf("a ticket would be shown while you type it: put it into the environment variable %s, or pipe it to standard input", ticketVariable)
+// tls is what the flags say about TLS; nil: nothing.
+func (f sessionFlags) tls() (*tls.Config, error) {
+	if f.CA == "" && f.Cert == "" && f.ChannelBinding == "" {
+		return nil, nil
 	}
-	type read struct {
-		ticket string
-		err    error
+	c := new(tls.Config)
+	if f.CA != "" {
+		pem, err := os.ReadFile(f.CA)
+		if err != nil {
+			return nil, fmt.Errorf("--ca: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--ca: %s holds no certificate in PEM form", f.CA)
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, ticketTimeout)
-	defer cancel()
-	done := make(chan read, 1)
-	go func() { // ends with standard input, or the process
-		ticket, err := readTicket(f.Ticket, in)
-		done <- read{ticket, err}
-	}()
-	select {
-	case r := <-done:
-		return r.ticket, r.err
-	case <-ctx.Done():
-		return "", fmt.Errorf("read the ticket from standard input: %w", ctx.Err())
+	if f.Cert != "" {
+		own, err := f.certificate()
+		if err != nil {
+			return nil, err
+		}
+		c.Certificates = []tls.Certificate{own}
 	}
+	if f.ChannelBinding == "tls-unique" {
+		c.MaxVersion = tls.VersionTLS12 // later ones do not have it
+	}
+	return c, nil
 }
 
 // connectError gives an error of Connect its exit status.

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bufio"
-	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,24 +15,18 @@ import (
 
 	"usher/router"
 	"usher/router/auth"
+	"usher/router/client"
 	"usher/router/config"
 	"usher/router/realm"
 	"usher/router/wamp"
 	"usher/scripting"
 )
 
-// ticketVariable holds the ticket where no flag does.
-const ticketVariable = "USHER_TICKET"
-
-// maxTicket bounds a ticket on standard input, in bytes.
-const maxTicket = 64 << 10
-
 // tryCommand is "usher try".
 type tryCommand struct {
 	sourceFlags
-	Realm  string   `help:"Realm to join. Default: the configuration's first."`
-	Authid string   `required:"" help:"Who logs in."`
-	Ticket *string  `help:"The ticket. Default: the environment variable USHER_TICKET, else the first line of standard input."`
+	Realm *string `help:"Realm to join; empty: the authenticator assigns it. Default: the configuration's first."`
+	loginFlags
 	Header []string `sep:"none" placeholder:"NAME=VALUE" help:"A header of the upgrade request; may be given several times."`
 	JSON   bool     `name:"json" help:"Print the outcome as JSON."`
 }
@@ -43,29 +37,42 @@ type trial struct {
 	Authid       string            `json:"authid"`
 	Authmethod   string            `json:"authmethod"`
 	TicketBytes  int               `json:"ticket_bytes"`
+	Pubkey       string            `json:"pubkey,omitempty"`
+	Certificate  string            `json:"certificate,omitempty"` // its fingerprint
 	Headers      map[string]string `json:"headers,omitempty"`
 	Asked        string            `json:"asked"`    // the authenticator's URI, or "configuration"
 	Decision     string            `json:"decision"` // accepted, refused or failed
 	Role         string            `json:"role,omitempty"`
 	JoinsRealm   string            `json:"joins_realm,omitempty"`
 	JoinsAuthid  string            `json:"joins_authid,omitempty"`
+	ExpiresAt    *time.Time        `json:"expires_at,omitempty"`
 	URI          string            `json:"uri,omitempty"`
 	Message      string            `json:"message,omitempty"`
 	Milliseconds float64           `json:"milliseconds"`
+
+	proof string // what is presented, in words that do not tell it
 }
 
-// Run asks the scripts about one login as the router would, without a router.
-// What the scripts print goes to the log on standard error.
+// Run plays one login from HELLO to WELCOME or ABORT, as a client and the router
+// would, without either. What the scripts print goes to the log on standard error.
 func (c tryCommand) Run(ctx context.Context, s streams) error {
 	src, err := c.load()
 	if err != nil {
 		return err
 	}
-	methods, err := ticketMethod(src.config)
+	method, err := c.method(auth.MethodTicket)
 	if err != nil {
 		return err
 	}
-	request, err := c.request(src, s)
+	transport, methods, err := offering(src.config, method)
+	if err != nil {
+		return err
+	}
+	prover, proof, err := c.prover(ctx, method, s.in)
+	if err != nil {
+		return err
+	}
+	request, err := c.request(src, transport, prover)
 	if err != nil {
 		return err
 	}
@@ -89,11 +96,11 @@ func (c tryCommand) Run(ctx context.Context, s streams) error {
 			return err
 		}
 	}
-	t := newTrial(request)
+	t := &trial{Realm: request.Realm, Authid: request.Authid, Authmethod: method, Headers: request.Transport.HeadersReceived, Asked: "configuration", proof: proof}
 	begin := time.Now()
-	principal, err := decide(ctx, node, policy, methods.Ticket, request, &t)
+	principal, err := t.play(ctx, node, policy, methods, request, prover)
 	t.Milliseconds = float64(time.Since(begin).Microseconds()) / 1000
-	t.settle(principal, err)
+	t.settle(request, principal, err)
 	if err := t.print(s.out, c.JSON); err != nil {
 		return err
 	}
@@ -103,39 +110,57 @@ func (c tryCommand) Run(ctx context.Context, s streams) error {
 	return nil
 }
 
-// decide asks whoever the configuration says.
-func decide(ctx context.Context, node *realm.Node, policy *realm.Policy, ticket *auth.Ticket, r *auth.Request, t *trial) (*auth.Principal, error) {
-	if d := ticket.Authenticator; d != nil {
-		t.Asked = d.URI
-		return node.Authenticate(ctx, d, r)
-	}
-	t.Asked = "configuration"
-	dialogue, _ := auth.Begin(&auth.Methods{Ticket: ticket}, policy, r, []string{auth.MethodTicket})
-	outcome := dialogue.Answer(&auth.Answer{Signature: r.Ticket})
-	switch {
-	case outcome.Accept != nil:
-		return &outcome.Accept.Principal, nil
-	case outcome.Refuse != nil:
-		return nil, outcome.Refuse
-	}
-	return nil, outcome.Fail
-}
-
-// ticketMethod is the first that takes tickets.
-func ticketMethod(c *config.Config) (*auth.Methods, error) {
-	for _, m := range c.Methods() {
-		if m.Ticket != nil {
-			return m, nil
+// offering is the first way in that has the method, and its listener.
+func offering(c *config.Config, method string) (*config.Transport, *auth.Methods, error) {
+	for i := range c.Transports {
+		for _, m := range c.Transports[i].Methods() {
+			if m.Offers(method) {
+				return &c.Transports[i], m, nil
+			}
 		}
 	}
-	return nil, fmt.Errorf("%s: no transport takes tickets: there is no login to try", c.File)
+	if method == auth.MethodTicket {
+		return nil, nil, fmt.Errorf("%s: no transport takes tickets: there is no login to try", c.File)
+	}
+	return nil, nil, fmt.Errorf("%s: no transport offers the method %s: there is no login to try", c.File, method)
 }
 
-func (c tryCommand) request(src *source, s streams) (*auth.Request, error) {
-	ticket, err := readTicket(c.Ticket, s.in)
-	if err != nil {
-		return nil, err
+// play is the dialogue, with both sides in one place.
+func (t *trial) play(ctx context.Context, node *realm.Node, policy *realm.Policy, methods *auth.Methods, r *auth.Request, prover client.Prover) (*auth.Principal, error) {
+	dialogue, outcome := auth.Begin(methods, policy, r, []string{t.Authmethod})
+	for {
+		switch {
+		case outcome.Challenge != nil:
+			answer, err := prover.Answer(ctx, outcome.Challenge)
+			if err != nil {
+				return nil, fmt.Errorf("the client gives up: %w", err)
+			}
+			if t.Authmethod == auth.MethodTicket {
+				t.TicketBytes = len(answer.Signature)
+			}
+			outcome = dialogue.Answer(answer)
+		case outcome.Ask != nil:
+			t.Asked = outcome.Ask.URI
+			outcome = dialogue.Decide(node.Authenticate(ctx, outcome.Ask, r))
+		case outcome.Accept != nil:
+			proof, err := json.Marshal(outcome.Accept.Proof)
+			if err == nil {
+				err = prover.Welcomed(wamp.Value{Format: wamp.JSON, Bytes: proof})
+			}
+			if err != nil {
+				return nil, fmt.Errorf("the client leaves: %w", err)
+			}
+			return &outcome.Accept.Principal, nil
+		case outcome.Refuse != nil:
+			return nil, outcome.Refuse
+		default:
+			return nil, outcome.Fail
+		}
 	}
+}
+
+// request is the HELLO of a client at one of the listener's paths.
+func (c tryCommand) request(src *source, at *config.Transport, prover client.Prover) (*auth.Request, error) {
 	headers := map[string]string{"host": "localhost", "user-agent": agent()}
 	for _, h := range c.Header {
 		name, value, ok := strings.Cut(h, "=")
@@ -144,51 +169,86 @@ func (c tryCommand) request(src *source, s streams) (*auth.Request, error) {
 		}
 		headers[strings.ToLower(name)] = value
 	}
-	return &auth.Request{
-		Realm:      cmp.Or(c.Realm, src.config.Realms[0].Name),
-		Authid:     c.Authid,
-		Authmethod: auth.MethodTicket,
-		Ticket:     ticket,
-		Session:    wamp.RandomID(),
+	r := &auth.Request{
+		Realm:   src.config.Realms[0].Name,
+		Authid:  c.Authid,
+		Session: wamp.RandomID(),
 		Transport: &auth.Transport{
 			Type:            "websocket",
 			Protocol:        "wamp.2.json",
 			Peer:            "tcp4:127.0.0.1:0",
 			HeadersReceived: headers,
 			HeadersSent:     map[string]string{},
+			Secure:          at.Endpoint.TLS != nil,
 			Path:            "/ws",
 		},
-	}, nil
+	}
+	if c.Realm != nil {
+		r.Realm = *c.Realm
+	}
+	if c.Cert != "" {
+		state, err := c.presented(at)
+		if err != nil {
+			return nil, err
+		}
+		r.Transport.TLS = state
+	}
+	var err error
+	if r.Extra, err = prover.Hello(r.Transport); err != nil {
+		return nil, err
+	}
+	r.Authextra, err = client.Authextra(r.Extra)
+	return r, err
 }
 
-// readTicket returns the flag's, else the environment's, else a line of standard input.
-func readTicket(flag *string, in io.Reader) (string, error) {
-	if flag != nil {
-		return *flag, nil
+// presented is what a listener makes of the client's certificate.
+func (c tryCommand) presented(at *config.Transport) (*tls.ConnectionState, error) {
+	own, err := c.certificate()
+	if err != nil {
+		return nil, err
 	}
-	if t, ok := os.LookupEnv(ticketVariable); ok {
-		return t, nil
+	state := &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true}
+	if at.Endpoint.TLS == nil || len(at.Endpoint.TLS.ClientCAs) == 0 {
+		return state, nil // it is not asked for
 	}
-	line, err := bufio.NewReader(io.LimitReader(in, maxTicket)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("read the ticket from standard input: %w", err)
+	options := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	for _, name := range at.Endpoint.TLS.ClientCAs {
+		pem, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		options.Roots.AppendCertsFromPEM(pem)
 	}
-	return strings.TrimRight(line, "\r\n"), nil
+	for i, der := range own.Certificate {
+		parsed, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("--cert: %w", err)
+		}
+		state.PeerCertificates = append(state.PeerCertificates, parsed)
+		if i > 0 {
+			options.Intermediates.AddCert(parsed)
+		}
+	}
+	if state.VerifiedChains, err = state.PeerCertificates[0].Verify(options); err != nil {
+		return nil, fmt.Errorf("the listener at %s refuses the certificate of --cert, and the connection with it: %w", at.Endpoint, err)
+	}
+	return state, nil
 }
 
-func newTrial(r *auth.Request) trial {
-	return trial{
-		Realm: r.Realm, Authid: r.Authid, Authmethod: r.Authmethod,
-		TicketBytes: len(r.Ticket), Headers: r.Transport.HeadersReceived,
+// settle notes the decision, and what the request has come to by then.
+func (t *trial) settle(r *auth.Request, p *auth.Principal, err error) {
+	t.Pubkey = r.Pubkey
+	if c := r.Transport.ClientCertificate(); c != nil {
+		t.Certificate = auth.SHA256(c)
+		t.proof += " certificate=" + t.Certificate
 	}
-}
-
-// settle notes the decision.
-func (t *trial) settle(p *auth.Principal, err error) {
 	var refusal *auth.Refusal
 	switch {
 	case err == nil:
 		t.Decision, t.Role, t.JoinsRealm, t.JoinsAuthid = "accepted", p.Role, p.Realm, p.Authid
+		if !p.ExpiresAt.IsZero() {
+			t.ExpiresAt = &p.ExpiresAt
+		}
 	case errors.As(err, &refusal):
 		t.Decision, t.URI, t.Message = "refused", refusal.URI, refusal.Message
 	default:
@@ -202,7 +262,7 @@ func (t *trial) print(w io.Writer, asJSON bool) error {
 		e.SetIndent("", "  ")
 		return e.Encode(t)
 	}
-	fmt.Fprintf(w, "request   realm=%s authid=%s authmethod=%s ticket=*** (%d bytes)\n", t.Realm, t.Authid, t.Authmethod, t.TicketBytes)
+	fmt.Fprintf(w, "request   realm=%s authid=%s authmethod=%s%s\n", t.Realm, t.Authid, t.Authmethod, t.proof)
 	names := make([]string, 0, len(t.Headers))
 	for name := range t.Headers {
 		names = append(names, name)
@@ -213,7 +273,11 @@ func (t *trial) print(w io.Writer, asJSON bool) error {
 	}
 	fmt.Fprintf(w, "asked     %s\n", t.Asked)
 	if t.Decision == "accepted" {
-		_, err := fmt.Fprintf(w, "accepted  realm=%s authid=%s authrole=%s (%.1f ms)\n", t.JoinsRealm, t.JoinsAuthid, t.Role, t.Milliseconds)
+		expiry := ""
+		if t.ExpiresAt != nil {
+			expiry = " expires_at=" + t.ExpiresAt.UTC().Format(time.RFC3339)
+		}
+		_, err := fmt.Fprintf(w, "accepted  realm=%s authid=%s authrole=%s%s (%.1f ms)\n", t.JoinsRealm, t.JoinsAuthid, t.Role, expiry, t.Milliseconds)
 		return err
 	}
 	_, err := fmt.Fprintf(w, "%-9s %s: %s (%.1f ms)\n", t.Decision, t.URI, t.Message, t.Milliseconds)

@@ -51,6 +51,9 @@ func (m *Methods) Dynamics() []*Dynamic {
 	return all
 }
 
+// Offers reports whether clients may authenticate by the method of that name.
+func (m *Methods) Offers(name string) bool { return m.method(name) != nil }
+
 // method returns the way of one method name, or nil where it is not offered.
 func (m *Methods) method(name string) method {
 	switch {

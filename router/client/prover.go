@@ -273,8 +273,8 @@ func (p *scramProver) Welcomed(authextra wamp.Value) error {
 	return nil
 }
 
-// extraJSON is e as it stands in HELLO and AUTHENTICATE; absent where it is empty.
-func extraJSON(e auth.Extra) (wamp.Value, error) {
+// Authextra is e as it stands in HELLO and AUTHENTICATE; absent where it is empty.
+func Authextra(e auth.Extra) (wamp.Value, error) {
 	said := map[string]string{}
 	for name, value := range map[string]string{
 		"pubkey": e.Pubkey, "nonce": e.Nonce, "channel_binding": e.ChannelBinding,

@@ -108,7 +108,7 @@ func (r *reader) authextra(o Options) (wamp.Value, error) {
 		if err != nil {
 			return wamp.Value{}, err
 		}
-		said, err := extraJSON(e)
+		said, err := Authextra(e)
 		if err == nil {
 			all, err = joinDicts(all, said)
 		}
@@ -138,7 +138,7 @@ func (r *reader) answerChallenge(ctx context.Context, m *wamp.Challenge, o Optio
 	if err != nil {
 		return nil, err
 	}
-	extra, err := extraJSON(a.Extra)
+	extra, err := Authextra(a.Extra)
 	if err != nil {
 		return nil, err
 	}

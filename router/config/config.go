@@ -87,8 +87,8 @@ func (t *Transport) kind() string {
 	return "rawsocket"
 }
 
-// methods are those of all ways in.
-func (t *Transport) methods() []*auth.Methods {
+// Methods returns how clients can log in, for each way in.
+func (t *Transport) Methods() []*auth.Methods {
 	var all []*auth.Methods
 	if t.RawSocket != nil {
 		all = append(all, &t.RawSocket.Auth)
@@ -272,7 +272,7 @@ func (c *Config) Roles() map[string]map[string]*auth.Role {
 func (c *Config) Methods() []*auth.Methods {
 	var all []*auth.Methods
 	for i := range c.Transports {
-		all = append(all, c.Transports[i].methods()...)
+		all = append(all, c.Transports[i].Methods()...)
 	}
 	return all
 }
