@@ -189,6 +189,7 @@ func TestMetaEventsTellEverything(t *testing.T) {
 	l := w.local("anyone", inside)
 	outside := &metaWatcher{replay: newReplay()}
 	c := w.join(wamp.CBOR, "anyone")
+	c.expectNothing() // that it joined was told before anybody listens
 	bind(t, l, nil, allMeta)
 	topics := make(map[wamp.ID]string)
 	for _, topic := range allMeta {
