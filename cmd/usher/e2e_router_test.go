@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -115,15 +116,23 @@ func (p *usherProcess) scriptPath(name string) string {
 	return filepath.Join(p.command.Dir, "scripts", name)
 }
 
-// freePort returns a port that was free a moment ago.
+// freePort returns a port that was free a moment ago. It is none of those that the
+// system gives to outgoing connections, one of which may come before the router.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 20_000 + rand.IntN(10_000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // writeScript saves a file as careful editors do: beside it, then renamed.
