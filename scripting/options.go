@@ -88,7 +88,7 @@ type Role struct {
 type Limits struct {
 	Call lua51.Limits // of one handler's call
 
-	VMs        int           // of one generation at the same time; 256
+	VMs        int           // of one generation at the same time; 512
 	IdleVMs    int           // kept for the next call; 16
 	CallsPerVM int           // after which a VM is replaced; 10,000
 	Computing  int           // VMs of one generation that run Lua, not waiting for a router.call; GOMAXPROCS, at least 2
@@ -114,7 +114,7 @@ func (l Limits) withDefaults() Limits {
 			*v = d
 		}
 	}
-	def(&l.VMs, 256)
+	def(&l.VMs, 512)
 	def(&l.IdleVMs, 16)
 	def(&l.CallsPerVM, 10_000)
 	def(&l.Computing, max(2, runtime.GOMAXPROCS(0)))
