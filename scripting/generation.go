@@ -131,22 +131,45 @@ type services struct {
 	outside  *outside
 }
 
-// stores are the kv of each realm. They stay until the process ends.
+// stores are the kv of each realm. They stay until the process ends, and longer
+// where there is a file.
 type stores struct {
 	limits lualib.StoreLimits
 	now    func() time.Time
 
 	mu      sync.Mutex
 	byRealm map[string]*lualib.Store
+	file    *lualib.StoreFile // nil: they are in memory only
 }
 
 func newStores(l lualib.StoreLimits, now func() time.Time) *stores {
 	return &stores{limits: l, now: now, byRealm: map[string]*lualib.Store{}}
 }
 
+// open makes them those of a file, before any is asked for.
+func (s *stores) open(path string, log *slog.Logger) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.file, err = lualib.OpenStoreFile(path, s.limits, log)
+	return err
+}
+
+// close writes to the file what is not there yet.
+func (s *stores) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
+
 func (s *stores) of(realm string) *lualib.Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.file != nil {
+		return s.file.Store(realm)
+	}
 	store := s.byRealm[realm]
 	if store == nil {
 		store = lualib.NewStore(s.limits, s.now)

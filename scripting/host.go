@@ -87,7 +87,7 @@ func New(o Options, node *realm.Node) (*Host, error) {
 
 // Start loads all components and begins to watch the directory. A script that is
 // broken does not keep the others from starting: see Status. The error is that
-// of a directory that cannot be read at all.
+// of a directory or a file of kv that cannot be read at all.
 func (h *Host) Start(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -97,6 +97,11 @@ func (h *Host) Start(ctx context.Context) error {
 	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if h.options.KVFile != "" {
+		if err := h.services.stores.open(h.options.KVFile, h.options.Log); err != nil {
+			return err
+		}
 	}
 	h.apply(snap, true)
 	h.loop = h.startLoop(h.options, snap)
@@ -183,6 +188,7 @@ func (h *Host) Close(ctx context.Context) error {
 	for _, c := range h.components {
 		c.retire()
 	}
+	err = errors.Join(err, h.services.stores.close())
 	h.services.costly.Close()
 	h.services.outside.close()
 	h.services.watchdog.close()
@@ -308,8 +314,8 @@ func (h *Host) Prepare(p *realm.Policy, o Options) (*Prepared, error) {
 
 // Commit loads all components under the options that were prepared. Call it after
 // realm.Node.Apply of the same policy. What fails now, because a client holds a
-// procedure of a script, shows in Status. Limits.Store, Limits.HeapGrowth and
-// Limits.HashMemory stay as they were at New.
+// procedure of a script, shows in Status. KVFile, Limits.Store,
+// Limits.HeapGrowth and Limits.HashMemory stay as they were at New.
 func (p *Prepared) Commit() {
 	h := p.host
 	h.mu.Lock()

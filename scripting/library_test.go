@@ -125,3 +125,29 @@ func TestDatabasesOfTheConfiguration(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A router that is started anew has the kv of the one before.
+func TestKVOutlivesTheHost(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kv")
+	scripts := map[string]string{"a.lua": `
+router.join { realm = "realm1", authrole = "backend" }
+router.register("com.example.count", function() return kv.incr("count") end)`}
+	withFile := func(o *Options) { o.KVFile = file }
+	w := newWorld(t, scripts, withFile)
+	c := w.client()
+	c.mustCall("com.example.count", "")
+	if got := c.mustCall("com.example.count", ""); got != "[2]" {
+		t.Fatal(got)
+	}
+	// What checks scripts does not touch the file, which is this host's.
+	if _, err := w.host.Prepare(testPolicy(), *w.host.options); err != nil {
+		t.Error(err)
+	}
+	if err := w.host.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w = newWorld(t, scripts, withFile)
+	if got := w.client().mustCall("com.example.count", ""); got != "[3]" {
+		t.Error(got)
+	}
+}

@@ -40,6 +40,10 @@ type Options struct {
 	// LookupEnv answers for them. Nil: os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
 
+	// KVFile keeps what scripts put into kv when the process ends; see
+	// lualib.StoreFile. Empty: kv is in memory only.
+	KVFile string
+
 	// HTTP says what scripts may reach by the module http.
 	HTTP lualib.HTTPOptions
 	// SQL are the databases of the module sql, by name.

@@ -153,6 +153,7 @@ func (s *source) scripting(log *slog.Logger) scripting.Options {
 		ForbidJoin:   !sc.AllowJoin,
 		RequiredURIs: slices.Sorted(maps.Keys(s.config.Authenticators())),
 		Env:          sc.Env,
+		KVFile:       sc.KV.File,
 		SQL:          map[string]scripting.Database{},
 		HTTP:         lualib.HTTPOptions{AllowPrivate: sc.HTTP.AllowPrivate, Allowed: sc.HTTP.Allow},
 		Limits: scripting.Limits{
@@ -168,6 +169,7 @@ func (s *source) scripting(log *slog.Logger) scripting.Options {
 			QueueWait:  sc.Limits.QueueWait,
 			Depth:      sc.Limits.CallDepth,
 			HashMemory: sc.Limits.HashMemory,
+			Store:      lualib.StoreLimits{Entries: sc.KV.Entries, Bytes: sc.KV.Bytes},
 		},
 		Log: log,
 	}

@@ -87,7 +87,9 @@ func (c tryCommand) Run(ctx context.Context, s streams) error {
 		if err != nil {
 			return err
 		}
-		host, err := scripting.New(src.scripting(talkative), node)
+		o := src.scripting(talkative)
+		o.KVFile = "" // it is a running router's; what this login changes is forgotten
+		host, err := scripting.New(o, node)
 		if err != nil {
 			return err
 		}

@@ -188,8 +188,17 @@ type Scripts struct {
 	Env       []string // names of environment variables that scripts may read
 	AllowJoin bool     // a script may choose its realm and role itself
 	HTTP      ScriptHTTP
+	KV        ScriptKV
 	SQL       map[string]ScriptSQL // databases, by the name that sql.open is given; may be nil
 	Limits    ScriptLimits
+}
+
+// ScriptKV says how much scripts may keep in kv, and where. Zero values mean the
+// scripting host's defaults.
+type ScriptKV struct {
+	File    string // relative to the working directory as the configuration file's name is; empty: memory only
+	Entries int    // of each realm
+	Bytes   int    // of each realm
 }
 
 // ScriptSQL is a database that scripts may use.

@@ -29,7 +29,13 @@ func (c Change) String() string {
 // endpoint itself not. Only certificates are read anew.
 func Diff(a, b *Config) []Change {
 	changes := listenerChanges(a, b)
-	for _, row := range append(limitRows(a.Limits, b.Limits), diffRow{"scripts.directory", a.Scripts.Directory, b.Scripts.Directory}) {
+	for _, row := range append(limitRows(a.Limits, b.Limits),
+		diffRow{"scripts.directory", a.Scripts.Directory, b.Scripts.Directory},
+		diffRow{"scripts.kv.file", a.Scripts.KV.File, b.Scripts.KV.File},
+		diffRow{"scripts.kv.entries", a.Scripts.KV.Entries, b.Scripts.KV.Entries},
+		diffRow{"scripts.kv.bytes", a.Scripts.KV.Bytes, b.Scripts.KV.Bytes},
+		diffRow{"scripts.limits.hash_memory", a.Scripts.Limits.HashMemory, b.Scripts.Limits.HashMemory},
+	) {
 		if row.a != row.b {
 			changes = append(changes, Change{row.path, true, row.change()})
 		}

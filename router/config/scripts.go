@@ -14,6 +14,9 @@ import (
 //	env         list of the environment variables that os.getenv sees
 //	allow_join  false: only what components names may run; true by default
 //	http        dict, see scriptHTTP
+//	kv          dict: file, that keeps it when usher ends (absent: memory only),
+//	            relative to this file's folder; entries (100000) and bytes (64MiB)
+//	            of each realm
 //	sql         dict by name, see scriptSQL
 //	limits      dict: handler_timeout, instructions, memory, pattern_steps, vms,
 //	            idle_vms, vm_calls, queue_wait, call_depth, hash_memory; see
@@ -39,6 +42,9 @@ func (r *reader) scripts(v value, c *Config) {
 	})
 	c.Scripts.AllowJoin = f.get("allow_join").boolean(true)
 	c.Scripts.HTTP = scriptHTTP(f.get("http"))
+	kv := f.get("kv").fields()
+	c.Scripts.KV = ScriptKV{File: r.ownPath(kv.get("file")), Entries: kv.get("entries").integer(1, 1e7), Bytes: kv.get("bytes").size(64<<10, 1<<30)}
+	kv.done(map[string]string{"path": "it is called file"})
 	r.scriptSQL(f.get("sql"), c)
 	l := f.get("limits").fields()
 	c.Scripts.Limits = ScriptLimits{

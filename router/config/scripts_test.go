@@ -17,11 +17,13 @@ func TestWhatScriptsMayReach(t *testing.T) {
     users: {driver: postgres, dsn: "postgres://joe:secret@db/users", connections: 3}
     more: {driver: postgres, dsn_env: MORE_DSN}
     local: {driver: sqlite, file: data/local.db, read_only: true}
+  kv: {file: data/kv, entries: 1000, bytes: 1MiB}
   limits: {hash_memory: 128MiB}
 `)
 	want := Scripts{
 		Directory: "lua", AllowJoin: true,
 		HTTP: ScriptHTTP{AllowPrivate: true, Allow: []string{"auth.internal", "auth.internal:8443", "10.0.0.0/8", "::1", "[::1]:80", "127.0.0.1"}},
+		KV:   ScriptKV{File: filepath.FromSlash("data/kv"), Entries: 1000, Bytes: 1 << 20},
 		SQL: map[string]ScriptSQL{
 			"users": {Driver: "postgres", DSN: "postgres://joe:secret@db/users", Connections: 3},
 			"more":  {Driver: "postgres", DSNEnv: "MORE_DSN"},
@@ -65,6 +67,11 @@ func TestMistakesInWhatScriptsMayReach(t *testing.T) {
 			`scripts.sql.f.file: must not be empty`,
 			`scripts.sql.f.connections: 0 is not from 1 to 1000`,
 		}},
+		{"kv: {path: x, entries: 0, bytes: 1}", []string{
+			"scripts.kv.path: unknown key; it is called file",
+			"scripts.kv.entries: 0 is not from 1 to 10000000",
+			"scripts.kv.bytes: 1 is not from 64KiB to 1GiB",
+		}},
 		{"http: true", []string{"scripts.http: want a dict, this is a boolean"}},
 		{"limits: {hash_memory: 1KiB}", []string{"scripts.limits.hash_memory: 1KiB is not from 1MiB to 1GiB"}},
 	} {
@@ -83,5 +90,27 @@ func TestMistakesInWhatScriptsMayReach(t *testing.T) {
 		if len(got) != len(test.want) {
 			t.Errorf("%s: %d problems, want %d: %q", test.text, len(got), len(test.want), slices.Clip(got))
 		}
+	}
+}
+
+func TestChangesOfWhatScriptsMayReach(t *testing.T) {
+	with := func(text string) *Config {
+		return parse(t, "usher.yaml", minimal+"scripts: {directory: lua, "+text+"}\n")
+	}
+	a := with(`http: {allow: [a]}, sql: {db: {driver: postgres, dsn: "secret1"}}, kv: {file: a}`)
+	b := with(`http: {allow: [b]}, sql: {db: {driver: postgres, dsn: "secret2"}}, kv: {file: b}, limits: {hash_memory: 1MiB}`)
+	var got []string
+	for _, c := range Diff(a, b) {
+		got = append(got, c.String())
+	}
+	want := []string{
+		"scripts.kv.file: was a, is now b; it takes effect when usher is started anew",
+		"scripts.limits.hash_memory: was the default, is now 1048576; it takes effect when usher is started anew",
+		"scripts.http: changed",
+		"scripts.sql: changed",
+		"scripts.limits: changed",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s, want\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"errors"
 	"math"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,8 +34,8 @@ var (
 )
 
 // Store is the state that the scripts of one realm share: strings, numbers and
-// booleans by name. It outlives virtual machines and reloads, not the process.
-// Its methods may be called concurrently.
+// booleans by name. It outlives virtual machines and reloads, and the process
+// only if it is one of a [StoreFile]. Its methods may be called concurrently.
 //
 // Where a write does not fit it fails and nothing is evicted: a counter of
 // failed logins that somebody else's entries can push out protects nobody.
@@ -45,6 +47,7 @@ type Store struct {
 	entries map[string]*storeEntry
 	expiry  expiryHeap // of the entries with a time to live
 	bytes   int
+	unsaved unsaved
 }
 
 type storeEntry struct {
@@ -106,6 +109,7 @@ func (s *Store) incr(key string, n float64, ttl time.Duration) (float64, error) 
 			return 0, errStoreNumber
 		}
 		e.value = old + lua.LNumber(n)
+		s.unsaved.note(key)
 		return float64(e.value.(lua.LNumber)), nil
 	}
 	return n, s.put(key, lua.LNumber(n), ttl)
@@ -117,8 +121,27 @@ func (s *Store) delete(key string) bool {
 	e := s.live(key)
 	if e != nil {
 		s.remove(e)
+		s.unsaved.note(key)
 	}
 	return e != nil
+}
+
+// keys returns up to limit names that begin with prefix, sorted, and whether
+// there are more.
+func (s *Store) keys(prefix string, limit int) (names []string, more bool) {
+	s.mu.Lock()
+	s.removeExpired()
+	for key := range s.entries {
+		if strings.HasPrefix(key, prefix) {
+			names = append(names, key)
+		}
+	}
+	s.mu.Unlock()
+	slices.Sort(names)
+	if len(names) > limit {
+		return names[:limit], true
+	}
+	return names, false
 }
 
 // live returns the entry that is there and has not expired.
@@ -157,6 +180,7 @@ func (s *Store) put(key string, value lua.LValue, ttl time.Duration) error {
 		e.expires = s.now().Add(ttl)
 		heap.Push(&s.expiry, e)
 	}
+	s.unsaved.note(key)
 	return nil
 }
 
@@ -208,7 +232,9 @@ func (h *expiryHeap) Pop() any {
 }
 
 // OpenKV creates the global table kv: get(key), set(key, value, ttl),
-// add(key, value, ttl), incr(key, n, ttl) and delete(key), a ttl being seconds.
+// add(key, value, ttl), incr(key, n, ttl) and delete(key), a ttl being seconds;
+// and keys(prefix, limit): a sorted list of at most limit names, 100 by default,
+// and whether there are more.
 //
 // store is asked at each call which Store there is and raises an error where the
 // script may not use it now; write says that the call would change it.
@@ -243,6 +269,24 @@ func OpenKV(L *lua.LState, store func(L *lua.LState, write bool) *Store) {
 			}
 			L.Push(lua.LNumber(sum))
 			return 1
+		},
+		"keys": func(L *lua.LState) int {
+			prefix, limit := "", 100
+			if L.Get(1) != lua.LNil {
+				prefix = checkText(L, 1)
+			}
+			if L.Get(2) != lua.LNil {
+				limit = int(checkWhole(L, 2, 1, 10_000))
+			}
+			names, more := store(L, false).keys(prefix, limit)
+			list := L.CreateTable(len(names), 0)
+			for _, name := range names {
+				Alloc(L, slotBytes)
+				list.Append(lua.LString(name))
+			}
+			L.Push(list)
+			L.Push(lua.LBool(more))
+			return 2
 		},
 		"delete": func(L *lua.LState) int {
 			key := CheckString(L, 1)
