@@ -18,7 +18,8 @@ type unit struct {
 	assigned map[string]bool // globals that the file gives a value
 	refused  []*Refusal      // uses of what is not available, in order
 
-	counter func(line int) *lua.LFunction // of statements; nil: they are not counted
+	inspector *inspector                    // nil: nobody wants to know
+	counter   func(line int) *lua.LFunction // of statements; nil: they are not counted
 }
 
 // Compile translates a source text into a prototype that the plain gopher-lua
@@ -52,6 +53,7 @@ func compile(name string, source []byte, u *unit) (proto *lua.FunctionProto, err
 	f.proto.IsVarArg = lua.VarArgIsVarArg
 	f.next()
 	f.chunk()
+	u.inspector.close(f.active)
 	if f.tok.kind != tkEOF {
 		f.failNear("'" + tkEOF.String() + "' expected")
 	}
@@ -83,12 +85,15 @@ func (f *function) body(method bool, line int) expr {
 	g.proto.LineDefined = line
 	g.expect('(')
 	if method {
+		f.unit.inspector.group()
 		g.declare("self")
+		f.unit.inspector.mark(kindArgument)
 		g.activate(1)
 	}
 	g.parameters()
 	g.expect(')')
 	g.chunk()
+	f.unit.inspector.close(g.active)
 	g.proto.LastLineDefined = g.line
 	g.expectMatch(tkEnd, tkFunction, line)
 	f.proto.FunctionPrototypes = append(f.proto.FunctionPrototypes, g.finish())
@@ -105,6 +110,7 @@ func (f *function) body(method bool, line int) expr {
 }
 
 func (f *function) parameters() {
+	f.unit.inspector.group()
 	n := 0
 	if f.tok.kind != ')' {
 		for {
@@ -120,6 +126,7 @@ func (f *function) parameters() {
 				f.failNear("<name> or '...' expected")
 			}
 			f.declare(f.name())
+			f.unit.inspector.mark(kindArgument)
 			n++
 			if !f.accept(',') {
 				break

@@ -84,6 +84,8 @@ type function struct {
 	declared  []string            // locals that are not active yet
 	free      int                 // the first free register
 	registers int                 // the highest number in use
+	ended     bool                // the last block, or statement, always leaves
+	since     int                 // for the inspector: the statement that declares
 }
 
 func (f *function) pc() int { return len(f.code) }

@@ -257,11 +257,15 @@ func (f *function) simple() expr {
 // suffixed parses a variable or a call.
 func (f *function) suffixed() expr {
 	var e expr
+	f.unit.inspector.other()
 	switch f.tok.kind {
 	case tkName:
 		line := f.line
 		name := f.name()
 		e = f.variable(name)
+		if f.tok.kind == '(' || f.tok.kind == tkString || f.tok.kind == '{' {
+			f.unit.inspector.called()
+		}
 		if e.kind == exGlobal {
 			f.unit.use(f.file, name, line)
 		}
@@ -282,15 +286,18 @@ func (f *function) suffixed() expr {
 		case '[':
 			f.toAny(&e)
 			key := f.subscript()
+			f.unit.inspector.other()
 			f.index(&e, &key)
 		case ':':
 			f.next()
 			key := f.stringExpr(f.name())
 			f.self(&e, &key)
 			f.arguments(&e)
+			f.unit.inspector.other()
 		case '(', tkString, '{':
 			f.toNext(&e)
 			f.arguments(&e)
+			f.unit.inspector.other()
 		default:
 			return e
 		}
@@ -309,6 +316,9 @@ func (f *function) field(e *expr) {
 	name := f.name()
 	if library != "" {
 		f.unit.useField(f.file, library, name, line)
+		f.unit.inspector.fieldOf(name, line, f.parent != nil)
+	} else {
+		f.unit.inspector.other()
 	}
 	key := f.stringExpr(name)
 	f.index(e, &key)

@@ -28,16 +28,26 @@ func (f *function) limit(n, most int, what string) {
 func (f *function) declare(name string) {
 	f.limit(len(f.active)+len(f.declared)+1, maxLocals, "local variables")
 	f.declared = append(f.declared, name)
+	f.unit.inspector.declare(name, f.lastLine)
 }
 
 // activate makes the oldest n declared locals visible.
 func (f *function) activate(n int) {
 	for _, name := range f.declared[:n] {
 		v := &lua.DbgLocalInfo{Name: name, StartPc: f.pc()}
+		f.unit.inspector.activate(v, f.active, f.blockStart(), f.since)
 		f.active = append(f.active, v)
 		f.proto.DbgLocals = append(f.proto.DbgLocals, v)
 	}
 	f.declared = f.declared[n:]
+}
+
+// blockStart is the number of active locals outside of the innermost block.
+func (f *function) blockStart() int {
+	if f.block == nil {
+		return 0
+	}
+	return f.block.locals
 }
 
 // enter opens a block; breakable ones are loops.
@@ -53,6 +63,7 @@ func (f *function) leave() {
 	for _, v := range f.active[b.locals:] {
 		v.EndPc = f.pc()
 	}
+	f.unit.inspector.close(f.active[b.locals:])
 	f.active = f.active[:b.locals]
 	if b.captured {
 		f.emit(lua.OP_CLOSE, b.locals, 0, 0)
@@ -68,6 +79,7 @@ func (f *function) variable(name string) expr {
 	if kind == exGlobal {
 		info = f.stringConstant(name)
 		f.globals[info] = true
+		f.unit.inspector.global(name, f.lastLine, f.parent != nil)
 	}
 	e.set(kind, info)
 	return e
@@ -79,6 +91,7 @@ func (f *function) variable(name string) expr {
 func (f *function) resolve(name string, base bool) (exprKind, int) {
 	for register := len(f.active) - 1; register >= 0; register-- {
 		if f.active[register].Name == name {
+			f.unit.inspector.read(f.active[register], f.lastLine)
 			if !base {
 				f.capture(register)
 			}
@@ -90,6 +103,7 @@ func (f *function) resolve(name string, base bool) (exprKind, int) {
 	}
 	for i, u := range f.upvalues {
 		if u.name == name {
+			f.inspectUpvalue(name)
 			return exUpvalue, i
 		}
 	}
@@ -100,6 +114,21 @@ func (f *function) resolve(name string, base bool) (exprKind, int) {
 	f.limit(len(f.upvalues)+1, maxUpvalues, "upvalues")
 	f.upvalues = append(f.upvalues, upvalue{name: name, local: kind == exLocal, index: index})
 	return exUpvalue, len(f.upvalues) - 1
+}
+
+// inspectUpvalue tells the inspector of a captured variable that is known already.
+func (f *function) inspectUpvalue(name string) {
+	if f.unit.inspector == nil {
+		return
+	}
+	for g := f.parent; g != nil; g = g.parent {
+		for register := len(g.active) - 1; register >= 0; register-- {
+			if g.active[register].Name == name {
+				f.unit.inspector.read(g.active[register], f.lastLine)
+				return
+			}
+		}
+	}
 }
 
 // capture marks the block that a captured local belongs to.

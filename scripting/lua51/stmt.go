@@ -16,11 +16,18 @@ func (f *function) blockEnds() bool {
 // chunk parses the statements of a block.
 func (f *function) chunk() {
 	f.enterLevel()
+	ended := false
 	for last := false; !last && !f.blockEnds(); {
+		if ended {
+			f.unit.inspector.unreachable(f.line)
+		}
+		f.ended = false
 		last = f.statement()
+		ended = f.ended || last
 		f.accept(';')
 		f.free = len(f.active) // temporaries end with the statement
 	}
+	f.ended = ended
 	f.leaveLevel()
 }
 
@@ -35,6 +42,7 @@ func (f *function) scoped() {
 func (f *function) statement() bool {
 	line := f.line
 	f.count()
+	f.unit.inspector.statement()
 	switch f.tok.kind {
 	case tkIf:
 		f.ifStatement(line)
@@ -83,19 +91,24 @@ func (f *function) condition() []int {
 func (f *function) ifStatement(line int) {
 	var ends []int
 	otherwise := f.thenBlock()
+	ended := f.ended
 	for f.tok.kind == tkElseif {
 		ends = append(ends, f.jump()...)
 		f.patchHere(otherwise)
 		otherwise = f.thenBlock()
+		ended = ended && f.ended
 	}
 	if f.tok.kind == tkElse {
 		ends = append(ends, f.jump()...)
 		f.patchHere(otherwise)
 		f.next()
 		f.scoped()
+		ended = ended && f.ended
 	} else {
 		ends = append(ends, otherwise...)
+		ended = false
 	}
+	f.ended = ended
 	f.patchHere(ends)
 	f.expectMatch(tkEnd, tkIf, line)
 }
@@ -112,14 +125,17 @@ func (f *function) thenBlock() []int {
 func (f *function) whileStatement(line int) {
 	f.next()
 	start := f.pc()
+	endless := f.tok.kind == tkTrue
 	exit := f.condition()
-	f.enter(true)
+	endless = endless && f.tok.kind == tkDo && f.pc() == start
+	loop := f.enter(true)
 	f.expect(tkDo)
 	f.scoped()
 	f.patch(f.jump(), start)
 	f.expectMatch(tkEnd, tkWhile, line)
 	f.leave()
 	f.patchHere(exit)
+	f.ended = endless && len(loop.breaks) == 0
 }
 
 // repeatStatement: the condition sees the locals of the block, so where they
@@ -142,6 +158,7 @@ func (f *function) repeatStatement(line int) {
 		f.patch(f.jump(), start)
 	}
 	f.leave()
+	f.ended = false
 }
 
 func (f *function) breakStatement() {
@@ -174,14 +191,17 @@ func (f *function) forStatement(line int) {
 	}
 	f.expectMatch(tkEnd, tkFor, line)
 	f.leave()
+	f.ended = false
 }
 
 func (f *function) numericFor(name string, line int) {
 	base := f.free
+	f.unit.inspector.group()
 	f.declare("(for index)")
 	f.declare("(for limit)")
 	f.declare("(for step)")
 	f.declare(name)
+	f.unit.inspector.mark(kindLoop)
 	f.expect('=')
 	number := f.forExpr()
 	f.expect(',')
@@ -232,13 +252,16 @@ func (f *function) forNumbers(base, line int) {
 
 func (f *function) genericFor(name string) {
 	base := f.free
+	f.unit.inspector.group()
 	f.declare("(for generator)")
 	f.declare("(for state)")
 	f.declare("(for control)")
 	f.declare(name)
+	f.unit.inspector.mark(kindLoop)
 	names := 1
 	for f.accept(',') {
 		f.declare(f.name())
+		f.unit.inspector.mark(kindLoop)
 		names++
 	}
 	f.expect(tkIn)
@@ -278,23 +301,30 @@ func (f *function) functionStatement(line int) {
 		f.field(&e)
 	}
 	f.assigned(&e)
+	f.unit.inspector.assign(e.kind)
 	b := f.body(method, line)
 	f.store(&e, &b)
 	f.fixLine(line)
 }
 
 func (f *function) localFunction() {
+	f.unit.inspector.group()
 	f.declare(f.name())
+	f.unit.inspector.mark(kindFunction)
+	f.markSince()
 	e := expr{}
 	e.set(exLocal, f.free)
 	f.reserve(1)
 	f.activate(1)
 	b := f.body(false, f.line)
+	f.unit.inspector.named(f.active[len(f.active)-1])
 	f.store(&e, &b)
 	f.active[len(f.active)-1].StartPc = f.pc()
 }
 
 func (f *function) localStatement() {
+	f.unit.inspector.group()
+	since := f.markSince()
 	names := 0
 	for {
 		f.declare(f.name())
@@ -308,6 +338,7 @@ func (f *function) localStatement() {
 		e, n = f.list()
 	}
 	f.adjust(names, n, &e)
+	f.since = since
 	f.activate(names)
 }
 
@@ -332,6 +363,14 @@ func (f *function) adjust(variables, values int, e *expr) {
 	}
 }
 
+// markSince remembers which statement declares a local.
+func (f *function) markSince() int {
+	if f.unit.inspector != nil {
+		f.since = f.unit.inspector.number
+	}
+	return f.since
+}
+
 func (f *function) expressionStatement() {
 	e := f.suffixed()
 	if e.kind == exCall {
@@ -348,6 +387,7 @@ func (f *function) assignment(first expr) {
 		switch last := &targets[len(targets)-1]; last.kind {
 		case exLocal, exUpvalue, exGlobal, exIndexed:
 			f.assigned(last)
+			f.unit.inspector.assign(last.kind)
 		default:
 			f.failNear("syntax error")
 		}
