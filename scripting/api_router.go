@@ -24,6 +24,11 @@ func (v *vm) openRouter() {
 		"on_ready":      v.routerOnReady,
 		"call":          v.routerCall,
 		"publish":       v.routerPublish,
+		"every":         v.routerEvery,
+		"after":         v.routerAfter,
+		"sessions":      v.routerSessions,
+		"session":       v.routerSession,
+		"kill":          v.routerKill,
 		"error":         v.routerError,
 		"result":        v.routerResult,
 		"list":          v.values.List,
@@ -165,6 +170,9 @@ func (v *vm) declareLeader(L *lua.LState, d declaration, known bool, index int) 
 // complete checks, after the top level, that a VM has the handler of each
 // declaration.
 func (v *vm) complete() error {
+	if len(v.ticks) != len(v.gen.timers) {
+		return fmt.Errorf("%s: a later VM of generation %d did not declare all timers: the top level must do the same in each VM", v.gen.file, v.gen.number)
+	}
 	for i := range v.gen.declarations {
 		if d := &v.gen.declarations[i]; d.denied == nil && v.handlers[i] == nil {
 			return fmt.Errorf("%s: a later VM of generation %d did not declare %s: the top level must do the same in each VM", d.where, v.gen.number, d.String())

@@ -24,6 +24,7 @@ type component struct {
 	calls   queue // invocations, and events that may be concurrent
 	events  queue // handled one at a time
 	streams streams
+	delayed delayed
 	notes   throttle
 	lost    atomic.Int64 // events that did not fit since the last note
 
@@ -223,12 +224,22 @@ func (c *component) reject(w *work, uri, text string) {
 		w.invocation.Error(uri, textPayload(text))
 		return
 	}
+	if w.timer != nil {
+		w.timer.done()
+		c.overloaded("beat of a timer left out: no VM could run it")
+		return
+	}
 	c.lose("event lost: no VM could handle it")
 }
 
 // run hands w to its handler on v, which it gives back.
 func (c *component) run(g *generation, v *vm, w *work) {
 	defer g.pool.release(v)
+	if w.timer != nil {
+		v.handleTimer(w.timer)
+		w.timer.done()
+		return
+	}
 	if w.event != nil {
 		v.handleEvent(w)
 		return

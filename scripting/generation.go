@@ -100,6 +100,7 @@ type generation struct {
 	file    string
 	options *Options
 	*services
+	component *component
 
 	snap *snapshot
 	main *lua.FunctionProto
@@ -113,6 +114,7 @@ type generation struct {
 
 	declarations []declaration
 	places       map[place]int
+	timers       []*timer
 	leader       *vm // until the pool has it
 	pool         *pool
 

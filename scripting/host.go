@@ -175,6 +175,9 @@ func (h *Host) Close(ctx context.Context) error {
 	defer h.mu.Unlock()
 	h.services.tasks.close()
 	for _, c := range h.components {
+		c.delayed.end()
+	}
+	for _, c := range h.components {
 		if c.session != nil {
 			c.session.Leave()
 		}
@@ -252,6 +255,7 @@ func (c *component) status() ComponentStatus {
 // retire takes the component's generation out of force.
 func (c *component) retire() {
 	if g := c.current.Swap(nil); g != nil {
+		g.stopTimers()
 		g.pool.retire()
 	}
 }

@@ -14,7 +14,8 @@ const workOverhead = 256
 // work is one call or event that a component was handed.
 type work struct {
 	invocation *realm.LocalInvocation // or
-	event      *realm.LocalEvent
+	event      *realm.LocalEvent      // or
+	timer      *timer
 	stream     *stream      // of an invocation that comes in parts; nil: it is whole
 	payload    wamp.Payload // owned
 	arrived    time.Time

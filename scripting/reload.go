@@ -168,14 +168,15 @@ func (h *Host) load(c *component, snap *snapshot) error {
 	c.number++
 	c.log = h.options.Log.With(slog.String("component", c.name), slog.String("script", c.file))
 	g := &generation{
-		number:   c.number,
-		name:     c.name,
-		file:     c.file,
-		options:  h.options,
-		services: h.services,
-		snap:     snap,
-		log:      c.log.With(slog.Uint64("generation", c.number)),
-		needs:    map[string]digest{},
+		number:    c.number,
+		name:      c.name,
+		file:      c.file,
+		options:   h.options,
+		services:  h.services,
+		component: c,
+		snap:      snap,
+		log:       c.log.With(slog.Uint64("generation", c.number)),
+		needs:     map[string]digest{},
 	}
 	handler := &sessionHandler{component: c, kick: h.kick}
 	l := &load{component: c, node: h.node, session: c.session, role: c.role, handler: handler}
@@ -242,10 +243,13 @@ func (h *Host) bind(c *component, g *generation, joined bool) error {
 		c.session.Leave()
 	}
 	if old != nil {
+		old.stopTimers()
 		old.pool.retire()
 	}
 	if h.offline {
 		g.leader.onReady = nil
+	} else {
+		g.startTimers(c, old)
 	}
 	g.start()
 	return nil
@@ -332,6 +336,7 @@ func (h *Host) remove(c *component) {
 		c.session.Leave()
 	}
 	c.retire()
+	c.delayed.end()
 	delete(h.components, c.name)
 	c.log.Info("script removed", slog.Uint64("generation", generation))
 }

@@ -44,6 +44,7 @@ type vm struct {
 	sealed   bool  // the top level has run
 	handlers []*lua.LFunction
 	onReady  []*lua.LFunction
+	ticks    []*lua.LFunction // of generation.timers
 	modules  map[string]lua.LValue
 	loading  []string // modules whose top level is running
 

@@ -1,0 +1,194 @@
+package scripting
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/router/wamp"
+)
+
+const backendJoin = `router.join { realm = "realm1", authrole = "backend" }
+`
+
+func TestTimersRun(t *testing.T) {
+	w := newWorld(t, map[string]string{"a.lua": backendJoin + `
+router.every(0.01, function() kv.incr("beats") end)
+router.after(0, function() kv.incr("once") end)
+router.after(0.02, function() error("as meant") end)
+router.register("com.example.get", function(args) return kv.get(args[1]) or 0 end)`})
+	c := w.client()
+	eventually(t, "five beats", func() bool {
+		var n int
+		fmt.Sscanf(c.mustCall("com.example.get", `["beats"]`), "[%d]", &n)
+		return n >= 5
+	})
+	eventually(t, "an error is logged", func() bool { return len(w.log.lines("timer failed", "a.lua:5: as meant", "timer at a.lua:5")) == 1 })
+	if got := c.mustCall("com.example.get", `["once"]`); got != "[1]" {
+		t.Errorf("after ran %s times", got)
+	}
+}
+
+// A timer that repeats keeps its beat when the script is saved; what is gone from
+// the script, or what was to run once, does not run from the old one.
+func TestTimersSurviveReloads(t *testing.T) {
+	script := func(n int, interval float64) string {
+		return fmt.Sprintf("-- %d\n%srouter.every(3600, function() end) router.every(%v, function() end) router.after(3600, function() end)", n, backendJoin, interval)
+	}
+	w := newWorld(t, map[string]string{"a.lua": script(1, 3600)})
+	timers := func() []*timer {
+		var all []*timer
+		for _, t := range w.host.components["a"].current.Load().timers {
+			all = append(all, t)
+		}
+		return all
+	}
+	old := timers()
+	old[1].due = old[1].due.Add(-time.Minute) // another beat than the first one's
+	w.write("a.lua", script(2, 3600))
+	if err := w.reload(); err != nil {
+		t.Fatal(err)
+	}
+	now := timers()
+	for i, kept := range []bool{true, true, false} {
+		if old[i].clock != nil || now[i].clock == nil {
+			t.Errorf("timer %d: the old one runs %t, the new one %t", i, old[i].clock != nil, now[i].clock != nil)
+		}
+		if now[i].due.Equal(old[i].due) != kept {
+			t.Errorf("timer %d: due at %v, was %v", i, now[i].due, old[i].due)
+		}
+	}
+	old = now
+	w.write("a.lua", script(3, 1800))
+	if err := w.reload(); err != nil {
+		t.Fatal(err)
+	}
+	if now = timers(); !now[0].due.Equal(old[0].due) || now[1].due.Equal(old[1].due) {
+		t.Error("an interval that changed kept its beat, or the other one did not")
+	}
+	w.host.Close(t.Context())
+	for i, timer := range now {
+		if timer.clock != nil {
+			t.Errorf("timer %d runs after Close", i)
+		}
+	}
+}
+
+// A beat is left out while the function of the one before still runs.
+func TestBeatsDoNotPileUp(t *testing.T) {
+	w := newWorld(t, map[string]string{"a.lua": backendJoin + `
+router.every(0.01, function()
+  kv.set("running", (kv.get("running") or 0) + 1)
+  if kv.get("running") > 1 then kv.set("two", true) end
+  for i = 1, 3 do router.call("com.example.get") end -- lets others run
+  kv.set("running", kv.get("running") - 1)
+  kv.incr("ended")
+end)
+router.register("com.example.get", function() return kv.get("two") or false, kv.get("ended") or 0 end)`})
+	c := w.client()
+	eventually(t, "several runs have ended", func() bool {
+		got := c.mustCall("com.example.get", "")
+		if strings.HasPrefix(got, "[true") {
+			t.Fatal("two run at once")
+		}
+		return !strings.HasSuffix(got, ",0]")
+	})
+}
+
+func TestCallsThatArePutOff(t *testing.T) {
+	script := func(n int) string {
+		return fmt.Sprintf(`%s
+router.register("com.example.plan", function(args) router.after(args[1], "com.example.run", {args[2]}, {generation = %d}) end)
+router.register("com.example.run", function(args, kwargs) kv.set("ran", args[1] .. " " .. kwargs.generation .. " %d") end)
+router.register("com.example.get", function() return kv.get("ran") or "" end)`, backendJoin, n, n)
+	}
+	w := newWorld(t, map[string]string{"a.lua": script(1)})
+	c := w.client()
+	c.mustCall("com.example.plan", `[0, "x"]`)
+	eventually(t, "the call was made", func() bool { return c.mustCall("com.example.get", "") == `["x 1 1"]` })
+
+	// One that was put off before a reload is made after it.
+	c.mustCall("com.example.plan", `[0.3, "y"]`)
+	w.write("a.lua", script(2))
+	if err := w.reload(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the call was made", func() bool { return c.mustCall("com.example.get", "") == `["y 1 2"]` })
+
+	// They are bounded, and go with their component.
+	c.mustCall("com.example.plan", `[3600, "z"]`)
+	d := &w.host.components["a"].delayed
+	if len(d.calls) != 1 || d.memory == 0 {
+		t.Errorf("%d calls, %d bytes", len(d.calls), d.memory)
+	}
+	if err := w.host.components["a"].later(time.Hour, "com.example.run", wamp.Payload{Args: make([]byte, maxDelayedBytes)}); err != errDelayedFull {
+		t.Error(err)
+	}
+	w.host.Close(t.Context())
+	if len(d.calls) != 0 || !d.ended {
+		t.Errorf("%d calls are left", len(d.calls))
+	}
+}
+
+func TestMistakesWithTimers(t *testing.T) {
+	for _, test := range []struct{ line, want string }{
+		{`router.every(0, print)`, "the time must be from 0.01 to"},
+		{`router.every(0/0, print)`, "the time must be from"},
+		{`router.every("1", print)`, "number of seconds expected"},
+		{`router.every(1)`, "function expected"},
+		{`router.after(-1, print)`, "the time must be from 0 to"},
+		{`router.after(1, "com.example.x")`, "at the top level of a script"},
+		{`router.after(1, "com..x")`, "this is not a URI"},
+		{`for i = 1, 101 do router.every(1, print) end`, "there are 100 timers already"},
+	} {
+		w := newWorld(t, map[string]string{"a.lua": backendJoin + test.line})
+		if err := w.status("a").Err; err == nil || !strings.Contains(err.Error(), "a.lua:2: ") || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", test.line, err)
+		}
+	}
+	w := newWorld(t, map[string]string{"a.lua": backendJoin + `
+router.register("com.example.every", function() router.every(1, print) end)
+router.register("com.example.after", function() router.after(1, print) end)`})
+	c := w.client()
+	for _, uri := range []string{"com.example.every", "com.example.after"} {
+		if _, err := c.call(uri, ""); err == nil || len(w.log.lines("works at the top level only")) == 0 {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
+}
+
+func TestSessionsInLuaTerms(t *testing.T) {
+	w := newWorld(t, map[string]string{"a.lua": backendJoin + `
+router.register("com.example.list", function(args)
+  local names, all, more = {}, router.sessions(args[1] ~= null and args[1] or nil)
+  for i, s in ipairs(all) do names[i] = s.authid .. "/" .. s.authrole end
+  table.sort(names)
+  return table.concat(names, " "), more
+end)
+router.register("com.example.get", function(args) local s = router.session(args[1]) return s and s.authid or "none" end)
+router.register("com.example.kill", function(args) return router.kill(args[1], args[2], args[3]) end)`})
+	c := w.client()
+	for _, test := range []struct{ uri, args, want string }{
+		{"com.example.list", `[null]`, `["a/backend client/frontend",false]`},
+		{"com.example.list", `[{"authrole": "frontend"}]`, `["client/frontend",false]`},
+		{"com.example.list", `[{"authrole": ["backend", "other"]}]`, `["a/backend",false]`},
+		{"com.example.list", `[{"limit": 1, "authrole": ["backend", "frontend"]}]`, `true]`},
+		{"com.example.get", fmt.Sprintf("[%d]", c.local.Session()), `["client"]`},
+		{"com.example.get", `[1]`, `["none"]`},
+		{"com.example.kill", `[1]`, `[false]`},
+		{"com.example.kill", `[{"authid": "nobody"}]`, `[0]`},
+		{"com.example.kill", `[{"authrole": "nobody"}, "com.example.banned", "go away"]`, `[0]`},
+	} {
+		if got := c.mustCall(test.uri, test.args); !strings.HasSuffix(got, test.want) {
+			t.Errorf("%s%s: %s, want %s", test.uri, test.args, got, test.want)
+		}
+	}
+	for _, test := range []struct{ args, want string }{
+		{`["x"]`, "number expected"}, {`[{}]`, "give a session"}, {`[{"authid": "a", "authrole": "b"}]`, "give a session"}, {`[1, "no uri"]`, "the reason must be a URI"}, {`[{"name": "a"}]`, "unknown option"},
+	} {
+		if _, err := c.call("com.example.kill", test.args); err == nil || len(w.log.lines(test.want)) == 0 {
+			t.Errorf("%s: %v\n%s", test.args, err, w.log)
+		}
+	}
+}
