@@ -124,7 +124,8 @@ func (f sessionFlags) tls() (*tls.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Certificates = []tls.Certificate{own}
+		// Whatever the router says whom it trusts: it was asked for on the command line.
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil }
 	}
 	if f.ChannelBinding == "tls-unique" {
 		c.MaxVersion = tls.VersionTLS12 // later ones do not have it
