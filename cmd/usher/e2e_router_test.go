@@ -106,7 +106,7 @@ func startUsher(t *testing.T, o usherOptions) *usherProcess {
 			t.Logf("usher's log:\n%s", p.log.tail())
 		}
 	})
-	p.url = p.log.waitFor(t, p.exited, `ws://[^/"\s]+/ws\b`)
+	p.url = p.log.waitFor(t, p.exited, `wss?://[^/"\s]+/([a-z]+/)?ws\b`)
 	p.page = "http" + strings.TrimSuffix(strings.TrimPrefix(p.url, "ws"), "ws")
 	return p
 }
