@@ -16,13 +16,13 @@ const manyBlocked = 300
 
 // blockedWorld has one authenticator, which asks service before it answers
 // anybody who is called slow.
-func blockedWorld(t testing.TB, service string) *world {
+func blockedWorld(t testing.TB, service string, change ...func(*Options)) *world {
 	return newWorld(t, map[string]string{"a.lua": fmt.Sprintf(`
 router.join { realm = "realm1", authrole = "authenticator" }
 router.authenticator("com.example.authenticate", function(request)
   if request.authid == "slow" then assert(http.get(%q)) end
   if crypto.equal(request.ticket, "secret") then return "frontend" end
-end)`, service)}, reachAll, func(o *Options) { o.Limits.Call.Wall = time.Minute })
+end)`, service)}, append(change, reachAll, func(o *Options) { o.Limits.Call.Wall = time.Minute })...)
 }
 
 // Scripts that wait hold up nobody, not even calls of the same component.
@@ -36,7 +36,7 @@ func TestOthersGoOnWhileManyScriptsWait(t *testing.T) {
 	t.Cleanup(s.Close)
 	free := sync.OnceFunc(func() { close(release) })
 	t.Cleanup(free)
-	w := blockedWorld(t, s.URL)
+	w := blockedWorld(t, s.URL, func(o *Options) { o.Limits.QueueWait = time.Minute }) // making 300 VMs may take a while
 	var slow sync.WaitGroup
 	var admitted atomic.Int32
 	for range manyBlocked {

@@ -2,6 +2,7 @@ package lualib
 
 import (
 	"context"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -26,8 +27,10 @@ func waitFor(L *lua.LState, f func(ctx context.Context)) {
 	} else {
 		f(ctx)
 	}
-	if b, ok := L.Context().(*lua51.Budget); ok && ctx.Err() != nil {
-		<-b.Closed() // its timer is due in the same moment
+	if b, ok := L.Context().(*lua51.Budget); ok {
+		if deadline, _ := b.Deadline(); ctx.Err() != nil || !time.Now().Before(deadline) {
+			<-b.Closed() // its timer is due in the same moment
+		}
 	}
 	checkStopped(L)
 }
