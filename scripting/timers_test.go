@@ -37,13 +37,7 @@ func TestTimersSurviveReloads(t *testing.T) {
 		return fmt.Sprintf("-- %d\n%srouter.every(3600, function() end) router.every(%v, function() end) router.after(3600, function() end)", n, backendJoin, interval)
 	}
 	w := newWorld(t, map[string]string{"a.lua": script(1, 3600)})
-	timers := func() []*timer {
-		var all []*timer
-		for _, t := range w.host.components["a"].current.Load().timers {
-			all = append(all, t)
-		}
-		return all
-	}
+	timers := func() []*timer { return w.host.components["a"].current.Load().timers }
 	old := timers()
 	old[1].due = old[1].due.Add(-time.Minute) // another beat than the first one's
 	w.write("a.lua", script(2, 3600))

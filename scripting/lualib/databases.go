@@ -62,26 +62,25 @@ func NewDatabases(named map[string]Database) (*Databases, error) {
 // keeps its connections; what is not in next is closed, when a query that runs
 // has ended.
 func (d *Databases) Become(next *Databases) {
+	var gone []*sql.DB
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	for name, db := range d.pool {
 		if now := next.pool[name]; now != nil && now.Database == db.Database {
 			next.pool[name] = db
-		} else {
-			db.close()
+		} else if db.db != nil {
+			gone = append(gone, db.db)
 		}
 	}
 	d.pool = next.pool
-}
-
-// Close closes all connections; those in use when what uses them has ended.
-func (d *Databases) Close() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, db := range d.pool {
-		db.close()
+	d.mu.Unlock()
+	for _, db := range gone {
+		db.Close()
 	}
 }
+
+// Close closes all connections; those in use when what uses them has ended. There
+// are no databases after that.
+func (d *Databases) Close() { d.Become(&Databases{}) }
 
 func (d *Databases) get(name string) (*database, error) {
 	d.mu.Lock()
@@ -100,12 +99,6 @@ func (d *Databases) get(name string) (*database, error) {
 		return nil, errors.New("the configuration names no database, see scripts.sql")
 	}
 	return nil, fmt.Errorf("the configuration names no database %q, there are %s", CutText(name, 100), strings.Join(slices.Sorted(maps.Keys(d.pool)), ", "))
-}
-
-func (d *database) close() {
-	if d.db != nil {
-		d.db.Close()
-	}
 }
 
 // parseDatabase checks what can be checked without a connection.

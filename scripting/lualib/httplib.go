@@ -51,10 +51,11 @@ func NewHTTPClient(o HTTPOptions) *HTTPClient {
 // scripts that use them. The client may still be used.
 func (c *HTTPClient) Close() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for key, t := range c.transports {
+	all := c.transports
+	c.transports = map[[sha256.Size]byte]*http.Transport{}
+	c.mu.Unlock()
+	for _, t := range all {
 		t.CloseIdleConnections()
-		delete(c.transports, key)
 	}
 }
 
