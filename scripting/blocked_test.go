@@ -103,3 +103,39 @@ func BenchmarkLoginWhileManyScriptsWait(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "median-ms")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
+
+// BenchmarkLoginWhileManyHash is a login without a password's hash while 100
+// others, of the same script, want theirs hashed all the time.
+func BenchmarkLoginWhileManyHash(b *testing.B) {
+	w := newWorld(b, map[string]string{"a.lua": `
+router.join { realm = "realm1", authrole = "authenticator" }
+router.authenticator("com.example.authenticate", function(request)
+  if request.authid == "slow" then crypto.argon2id_hash(request.ticket) end
+  if crypto.equal(request.ticket, "secret") then return "frontend" end
+end)`}, func(o *Options) { o.Limits.Call.Wall = time.Minute })
+	var slow sync.WaitGroup
+	var stop atomic.Bool
+	for range 100 {
+		slow.Go(func() {
+			for !stop.Load() {
+				if _, err := w.login("slow", "secret"); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	var took []time.Duration
+	for b.Loop() {
+		begun := time.Now()
+		if _, err := w.login("joe", "secret"); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(begun))
+		time.Sleep(time.Millisecond)
+	}
+	stop.Store(true)
+	slow.Wait()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "median-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+}

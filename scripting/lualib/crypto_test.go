@@ -121,6 +121,7 @@ func TestPasswordHashes(t *testing.T) {
 		`fails("these parameters need 129 MiB of memory, more than the 64 MiB that scripts.limits.hash_memory allows", crypto.scrypt, "p", "s", {n = 2^17, r = 8})`,
 
 		`is(crypto.bcrypt_verify("U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"), true)`,
+		`is(crypto.bcrypt_verify("U*U", "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"), true)`,
 		`is(crypto.bcrypt_verify("U*U*", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"), false)`,
 		`is(crypto.bcrypt_verify("", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.7uG0VCzI2bS7j6ymqJi9CdcdxiRTWNy"), false)`,
 		`local h = crypto.bcrypt_hash("secret", 4) assert(crypto.bcrypt_verify("secret", h)) assert(not crypto.bcrypt_verify("Secret", h)) assert(h ~= crypto.bcrypt_hash("secret", 4))`,
@@ -309,7 +310,7 @@ func TestTimeAndEnv(t *testing.T) {
 
 // What comes from others must not break anything, whatever it is.
 func FuzzDecoders(f *testing.F) {
-	for _, s := range []string{"", "{}", `{"a":[1,null]}`, "Zg==", "00ff", "a=1&a=2", "http://u:p@h:1/p?q#f", "2026-11-26T12:00:00Z",
+	for _, s := range []string{"", "{}", `{"a":[1,null]}`, "Zg==", "00ff", "I\u00adX\u2168\u0627", "a=1&a=2", "http://u:p@h:1/p?q#f", "2026-11-26T12:00:00Z",
 		"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
 		"eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UifQ.", `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`} {
 		f.Add(s)
@@ -336,6 +337,11 @@ pcall(crypto.jwt_verify, "a.b.c", {key = s, algorithm = "RS256"})`); err != nil 
 		}
 		if h, err := parsePHC(s); err == nil {
 			_ = h.check()
+		}
+		if once, err := saslPrep(s); err == nil {
+			if twice, err := saslPrep(once); err != nil || twice != once {
+				t.Errorf("%q becomes %q, and that %q, %v", s, once, twice, err)
+			}
 		}
 	})
 }

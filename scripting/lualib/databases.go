@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -133,7 +135,12 @@ func parseDatabase(d Database) (*database, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &database{Database: d, open: func() *sql.DB { return sql.OpenDB(connector) }}, nil
+		return &database{Database: d, open: func() *sql.DB {
+			if !d.ReadOnly { // where that fails, so does the first query, which says it
+				os.MkdirAll(filepath.Dir(d.File), 0o700)
+			}
+			return sql.OpenDB(connector)
+		}}, nil
 	}
 	return nil, fmt.Errorf("%q is not a driver: there are postgres and sqlite", d.Driver)
 }

@@ -83,14 +83,17 @@ type StoreFile struct {
 	failing bool
 }
 
-// OpenStoreFile reads the file, which may not be there yet. A line that is
+// OpenStoreFile reads the file, which, like its folder, may not be there yet. A line that is
 // damaged is left out, and the file as it was kept beside; that is logged.
 func OpenStoreFile(path string, limits StoreLimits, log *slog.Logger) (*StoreFile, error) {
 	f := &StoreFile{
 		path: path, limits: limits, log: log.With(slog.String("file", path)), stores: map[string]*Store{},
 		kick: make(chan struct{}, 1), closed: make(chan struct{}), ended: make(chan struct{}),
 	}
-	var err error
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if err != nil {
+		return nil, fmt.Errorf("kv file %s: %w", path, err)
+	}
 	if f.lock, err = lockFile(path + ".lock"); err != nil {
 		return nil, fmt.Errorf("kv file %s: %w", path, err)
 	}

@@ -38,7 +38,7 @@ func (s *Store) mustSet(t *testing.T, key string, value lua.LValue, ttl time.Dur
 }
 
 func TestKVSurvivesTheProcess(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "kv")
+	path := filepath.Join(t.TempDir(), "new", "kv")
 	var log bytes.Buffer
 	f, end := kvFile(t, path, &log)
 	a, b := f.Store("realm1"), f.Store("realm2")

@@ -30,7 +30,7 @@ func databases(t testing.TB, named map[string]Database) *Databases {
 }
 
 func sqliteFile(t testing.TB) Database {
-	return Database{Driver: "sqlite", File: filepath.Join(t.TempDir(), "a b?&%#.db")} // no such letter may end the name
+	return Database{Driver: "sqlite", File: filepath.Join(t.TempDir(), "new", "a b?&%#.db")} // no such letter may end the name
 }
 
 // What holds for each database; p(n) is the placeholder of parameter n.
