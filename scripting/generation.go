@@ -130,6 +130,7 @@ type services struct {
 	ctx      context.Context // ends with the host
 	tasks    *tasks          // handlers that run
 	costly   *lualib.Costly
+	clock    Clock
 	outside  *outside
 }
 

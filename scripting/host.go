@@ -74,8 +74,9 @@ func New(o Options, node *realm.Node) (*Host, error) {
 		services: &services{
 			watchdog: newWatchdog(o.Limits.HeapGrowth),
 			compiled: newCompiled(o.Coverage),
-			stores:   newStores(o.Limits.Store, o.Now),
+			stores:   newStores(o.Limits.Store, o.Clock.Now),
 			tasks:    &tasks{},
+			clock:    o.Clock,
 			costly:   lualib.NewCostly(o.Limits.HashMemory),
 			outside:  out,
 			ctx:      ctx,

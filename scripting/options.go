@@ -51,9 +51,9 @@ type Options struct {
 
 	Limits Limits
 
-	// Now is the time that scripts see, and by which what they keep expires. Nil:
-	// time.Now. It does not bound how long they may run.
-	Now func() time.Time
+	// Clock is the time that scripts see, and by which their timers run and what they
+	// keep expires. Nil: the real one. It does not bound how long they may run.
+	Clock Clock
 	// Coverage counts what of the scripts runs. Nil: nothing is counted.
 	Coverage *lua51.Coverage
 
@@ -140,8 +140,8 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if o.Clock == nil {
+		o.Clock = realClock{}
 	}
 	if o.LookupEnv == nil {
 		o.LookupEnv = os.LookupEnv

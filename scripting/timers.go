@@ -25,8 +25,8 @@ type timer struct {
 
 	mu      sync.Mutex
 	due     time.Time
-	clock   *time.Timer // nil: not started, or stopped
-	running bool        // its function is, or will be: a beat is left out then
+	clock   Timer // nil: not started, or stopped
+	running bool  // its function is, or will be: a beat is left out then
 }
 
 // startTimers begins the generation's timers. One that repeats keeps the beat
@@ -35,14 +35,14 @@ type timer struct {
 func (g *generation) startTimers(c *component, old *generation) {
 	for _, t := range g.timers {
 		t.generation, t.component = g, c
-		t.due = time.Now().Add(t.interval)
+		t.due = g.clock.Now().Add(t.interval)
 		if before := old.timerLike(t); before != nil {
 			before.mu.Lock()
 			t.due = before.due
 			before.mu.Unlock()
 		}
 		t.mu.Lock()
-		t.clock = time.AfterFunc(time.Until(t.due), t.fire)
+		t.clock = g.clock.AfterFunc(t.due.Sub(g.clock.Now()), t.fire)
 		t.mu.Unlock()
 	}
 }
@@ -81,11 +81,11 @@ func (t *timer) fire() {
 		return
 	}
 	if t.every {
-		now := time.Now()
+		now := t.generation.clock.Now()
 		if t.due = t.due.Add(t.interval); t.due.Before(now) { // the machine slept
 			t.due = now.Add(t.interval)
 		}
-		t.clock.Reset(time.Until(t.due))
+		t.clock.Reset(t.due.Sub(now))
 	}
 	busy := t.running
 	t.running = true
@@ -144,7 +144,7 @@ type delayed struct {
 type delayedCall struct {
 	uri     string
 	payload wamp.Payload
-	clock   *time.Timer
+	clock   Timer
 }
 
 func (d *delayedCall) size() int { return d.payload.Size() + len(d.uri) + workOverhead }
@@ -163,7 +163,7 @@ func (c *component) later(wait time.Duration, uri string, p wamp.Payload) error 
 	}
 	d.calls[call] = true
 	d.memory += call.size()
-	call.clock = time.AfterFunc(wait, func() {
+	call.clock = c.services.clock.AfterFunc(wait, func() {
 		if d.take(call) {
 			c.services.tasks.Go(func() { c.callDelayed(call) })
 		}

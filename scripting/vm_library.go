@@ -15,7 +15,7 @@ func (v *vm) openLibrary() {
 	lualib.Open(v.L, lualib.Options{
 		Print:   v.print,
 		Getenv:  v.gen.options.getenv,
-		Now:     v.gen.options.Now,
+		Now:     v.gen.clock.Now,
 		Outside: v.mayReachOut,
 		Wait:    v.wait,
 	})

@@ -40,6 +40,7 @@ func mayImport() map[string][]string {
 		"scripting/lualib":  {"scripting/lua51", "scripting/luaconv", lua},
 		"scripting": {"router/realm", "router/auth", "router/wamp", "scripting/luaconv", "scripting/lualib",
 			"scripting/lua51", lua},
+		"scripting/luadoc": nil,
 		"scripting/luatest": {"scripting", "router/realm", "router/auth", "router/wamp", "scripting/luaconv", "scripting/lualib",
 			"scripting/lua51", lua},
 		"scripts":   nil,

@@ -18,13 +18,7 @@ func (w *world) open(b *scripting.Bench) {
 	L := b.State()
 	w.pcall, w.tostring = function(L, "", "pcall"), function(L, "", "tostring")
 	w.textFind = function(L, "string", "find")
-	for name, fn := range map[string]lua.LGFunction{
-		"describe":    w.describe,
-		"it":          w.it,
-		"each":        w.each,
-		"before_each": func(L *lua.LState) int { return w.hook(L, "before_each", &w.current.before) },
-		"after_each":  func(L *lua.LState) int { return w.hook(L, "after_each", &w.current.after) },
-	} {
+	for name, fn := range w.globals() {
 		L.SetGlobal(name, L.NewFunction(fn))
 	}
 	w.openExpect(L)
@@ -40,6 +34,17 @@ func (w *world) open(b *scripting.Bench) {
 		})
 		router.RawSetString("call", L.NewFunction(w.testCall))
 		router.RawSetString("publish", L.NewFunction(w.testPublish))
+	}
+}
+
+// globals are the functions that group and name tests.
+func (w *world) globals() map[string]lua.LGFunction {
+	return map[string]lua.LGFunction{
+		"describe":    w.describe,
+		"it":          w.it,
+		"each":        w.each,
+		"before_each": func(L *lua.LState) int { return w.hook(L, "before_each", &w.current.before) },
+		"after_each":  func(L *lua.LState) int { return w.hook(L, "after_each", &w.current.after) },
 	}
 }
 

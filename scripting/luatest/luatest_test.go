@@ -2,12 +2,15 @@ package luatest
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	lua "github.com/yuin/gopher-lua"
 	"go.uber.org/goleak"
 
 	"usher/router/auth"
@@ -15,6 +18,7 @@ import (
 	"usher/router/wamp"
 	"usher/scripting"
 	"usher/scripting/lua51"
+	"usher/scripting/luadoc"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -166,4 +170,37 @@ func TestDirectoriesAndRolesOfTests(t *testing.T) {
 	if r, got := report(t, testOptions(dir)); r.Count(Passed) != 4 || r.Count(Failed) != 0 {
 		t.Error(got)
 	}
+}
+
+// What tests have is what the annotations describe.
+func TestLanguageIsAsDescribed(t *testing.T) {
+	r, err := luadoc.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, plain := r.Globals(true), r.Globals(false)
+	for name := range plain {
+		delete(all, name)
+	}
+	L := lua.NewState()
+	defer L.Close()
+	w := &world{}
+	w.openTest(L)
+	same := func(what string, described, there []string) {
+		t.Helper()
+		slices.Sort(described)
+		slices.Sort(there)
+		if !slices.Equal(described, there) {
+			t.Errorf("%s: %v is described, %v is there", what, described, there)
+		}
+	}
+	var functions []string
+	L.GetGlobal("test").(*lua.LTable).ForEach(func(k, _ lua.LValue) { functions = append(functions, k.String()) })
+	same("test", all["test"], functions)
+	same("globals", slices.Collect(maps.Keys(all)), append([]string{"test", "expect"}, slices.Collect(maps.Keys(w.globals()))...))
+	var methods []string
+	for _, e := range r.Under("Expectation") {
+		methods = append(methods, strings.TrimPrefix(e.Name, "Expectation:"))
+	}
+	same("expectations", methods, slices.Collect(maps.Keys(matchers())))
 }

@@ -118,7 +118,7 @@ func (w *world) testTime(L *lua.LState) int {
 	default:
 		lualib.TypeError(L, 1, "number or string")
 	}
-	L.Push(lua.LNumber(float64(w.clock.time().UnixMicro()) / 1e6))
+	L.Push(lua.LNumber(float64(w.clock.Now().UnixMicro()) / 1e6))
 	return 1
 }
 
@@ -130,8 +130,10 @@ func (w *world) setTime(L *lua.LState, seconds float64) {
 		s.time = seconds
 		return
 	}
-	w.clock.set(seconds)
+	w.clock.set(atSeconds(seconds))
 }
+
+func atSeconds(seconds float64) time.Time { return time.UnixMicro(int64(math.Round(seconds * 1e6))) }
 
 // testAdvance is test.advance(seconds).
 func (w *world) testAdvance(L *lua.LState) int {
@@ -140,8 +142,11 @@ func (w *world) testAdvance(L *lua.LState) int {
 		lualib.ArgError(L, 1, "a number of seconds expected")
 	}
 	w.load(L)
-	w.clock.advance(time.Duration(math.Round(seconds * 1e9)))
-	w.settle(L)
+	var err error
+	w.await(L, func(ctx context.Context) { err = w.pass(ctx, time.Duration(math.Round(seconds*1e9))) })
+	if err != nil {
+		lualib.Errorf(L, "%v", err)
+	}
 	return 0
 }
 
@@ -223,7 +228,7 @@ func (w *world) call(L *lua.LState, verb string, parts *[]wamp.Payload) (wamp.Pa
 		} else {
 			result, err = s.local.CallProgress(ctx, uri, o, p, func(p wamp.Payload) { *parts = append(*parts, p) })
 		}
-		if e := w.host.Settle(ctx); err == nil {
+		if e := w.quiet(ctx); err == nil {
 			err = e
 		}
 	})
@@ -321,7 +326,7 @@ func (w *world) testPublish(L *lua.LState) int {
 	var err error
 	w.await(L, func(ctx context.Context) {
 		if id, err = s.local.Publish(topic, o, p); err == nil {
-			err = w.host.Settle(ctx)
+			err = w.quiet(ctx)
 		}
 	})
 	if err != nil {

@@ -85,7 +85,7 @@ func newWorld(ctx context.Context, f *testFile, s *settings) (*world, error) {
 		w.settings = *s
 		maps.Copy(w.env, s.env)
 		if s.time != 0 {
-			w.clock.set(s.time)
+			w.clock.set(atSeconds(s.time))
 		}
 	} else {
 		w.settings.components = []string{}
@@ -101,10 +101,11 @@ func (w *world) build(ctx context.Context, full bool) error {
 	log := slog.New(w.log)
 	files := &someFiles{FS: w.file.root, only: w.componentNames()}
 	o := w.suite.options.Scripting
-	o.Dir, o.FS, o.Log, o.Now = "", files, log, w.clock.time
+	o.Dir, o.FS, o.Log, o.Clock = "", files, log, w.clock
 	o.LookupEnv = w.getenv
 	o.Env = nil
 	o.ShowEnv = true
+	o.KVFile = ""
 	o.HTTP = lualib.HTTPOptions{Transport: httpFake{w}}
 	if full {
 		o.Coverage = w.suite.coverage
@@ -200,7 +201,7 @@ func (w *world) load(L *lua.LState) {
 	var err error
 	w.await(L, func(ctx context.Context) {
 		if err = w.host.Reload(); err == nil {
-			err = w.host.Settle(ctx) // router.on_ready
+			err = w.quiet(ctx) // router.on_ready
 		}
 	})
 	if err == nil {
@@ -255,9 +256,21 @@ func (w *world) ask(ctx context.Context, q question) error {
 // settle waits until the components have done all that they had to do.
 func (w *world) settle(L *lua.LState) {
 	var err error
-	w.await(L, func(ctx context.Context) { err = w.host.Settle(ctx) })
+	w.await(L, func(ctx context.Context) { err = w.quiet(ctx) })
 	if err != nil {
 		lualib.Errorf(L, "%v", err)
+	}
+}
+
+// quiet waits until no component has anything to do, timers that are due included.
+func (w *world) quiet(ctx context.Context) error {
+	for {
+		if err := w.host.Settle(ctx); err != nil {
+			return err
+		}
+		if !w.clock.fire(w.clock.Now()) {
+			return nil
+		}
 	}
 }
 
@@ -315,30 +328,6 @@ func (w *world) getenv(name string) (string, bool) {
 	defer w.mu.Unlock()
 	value, ok := w.env[name]
 	return value, ok
-}
-
-// clock is the time of a world: it stands still. It may be used from anywhere.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) time() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) set(seconds float64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = time.UnixMicro(int64(seconds * 1e6))
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 // someFiles is a scripts directory of which only some components are seen.
