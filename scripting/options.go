@@ -48,6 +48,8 @@ type Options struct {
 	HTTP lualib.HTTPOptions
 	// SQL are the databases of the module sql, by name.
 	SQL map[string]Database
+	// FakeSQL answers in place of all databases. Nil: SQL counts.
+	FakeSQL lualib.FakeDatabase
 
 	Limits Limits
 
@@ -69,6 +71,9 @@ type Database struct {
 
 // databases returns those of SQL, without a connection.
 func (o *Options) databases() (*lualib.Databases, error) {
+	if o.FakeSQL != nil {
+		return lualib.NewFakeDatabases(o.FakeSQL), nil
+	}
 	named := map[string]lualib.Database{}
 	for name, db := range o.SQL {
 		if db.DSNEnv != "" {

@@ -41,7 +41,7 @@ func mayImport() map[string][]string {
 		"scripting": {"router/realm", "router/auth", "router/wamp", "scripting/luaconv", "scripting/lualib",
 			"scripting/lua51", lua},
 		"scripting/luadoc": nil,
-		"scripting/luatest": {"scripting", "router/realm", "router/auth", "router/wamp", "scripting/luaconv", "scripting/lualib",
+		"scripting/luatest": {"scripting", "router/realm", "router/client", "router/auth", "router/wamp", "scripting/luaconv", "scripting/lualib",
 			"scripting/lua51", lua},
 		"scripts":   nil,
 		"cmd/usher": {everything},

@@ -82,6 +82,12 @@ func (s *session) authorizationFailed(authorizer string, action auth.Action, uri
 	return newError(wamp.ErrAuthorizationFailed, "authorization to %s %q failed (reference %s)", action, uri, reference)
 }
 
+// Authorize asks the authorizer registered as uri about q, for tools that try one
+// out.
+func (n *Node) Authorize(ctx context.Context, uri string, q *auth.Question) (auth.Verdict, error) {
+	return n.authorize(ctx, uri, q)
+}
+
 // authorize puts q to whoever is registered as the authorizer in its realm.
 func (n *Node) authorize(ctx context.Context, uri string, q *auth.Question) (auth.Verdict, error) {
 	o, err := n.authenticator(q.Realm, uri)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -136,6 +137,10 @@ func (h *sqlHandle) run(L *lua.LState, verb string, most int) *sqlRows {
 	var rows *sqlRows
 	var err error
 	waitFor(L, func(ctx context.Context) {
+		if fake := h.databases().fake; fake != nil {
+			rows, err = fake.statement(ctx, count, h.name, most, text, params)
+			return
+		}
 		if h.tx != nil {
 			rows, err = statement(ctx, h.tx, count, most, text, params)
 			return
@@ -243,6 +248,32 @@ func statement(ctx context.Context, q querier, m luaconv.Meter, most int, text s
 	return r, rows.Err()
 }
 
+// statement is the function of that name for a fake.
+func (f FakeDatabase) statement(ctx context.Context, m luaconv.Meter, name string, most int, text string, params []any) (*sqlRows, error) {
+	rows, changed, err := f(ctx, name, text, params)
+	if err != nil {
+		return nil, err
+	}
+	r := &sqlRows{changed: changed}
+	for _, row := range rows[:min(most, len(rows))] {
+		for column := range row {
+			if !slices.Contains(r.columns, column) {
+				r.columns = append(r.columns, column)
+			}
+		}
+	}
+	for _, row := range rows[:min(most, len(rows))] {
+		values := make([]lua.LValue, len(r.columns))
+		for i, column := range r.columns {
+			if values[i], err = sqlValue(m, row[column]); err != nil {
+				return nil, err
+			}
+		}
+		r.values = append(r.values, values)
+	}
+	return r, nil
+}
+
 func checkColumns(names []string) error {
 	if len(names) > maxColumns {
 		return fmt.Errorf("the query has more than %d columns", maxColumns)
@@ -294,6 +325,15 @@ func (h *sqlHandle) transaction(L *lua.LState) int {
 	db, err := h.databases().get(h.name)
 	if err != nil {
 		h.fail(L, err)
+	}
+	if h.databases().fake != nil {
+		in := &sqlHandle{name: h.name, values: h.values, databases: h.databases}
+		defer func() { in.ended = true }()
+		L.SetTop(0)
+		L.Push(fn)
+		L.Push(in.methods(L))
+		L.Call(1, lua.MultRet)
+		return L.GetTop()
 	}
 	// The transaction's: it outlives the waits of its statements.
 	ctx, cancel := waitContext(L)

@@ -2,7 +2,8 @@ package luatest
 
 import (
 	"context"
-	"errors"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -27,13 +28,7 @@ func (w *world) testRequest(L *lua.LState) int {
 	t := L.NewTable()
 	t.RawSetString("realm", lua.LString(w.realm))
 	t.RawSetString("session", lua.LNumber(1))
-	method := auth.MethodAnonymous
-	if given.RawGetString("ticket") != lua.LNil {
-		method = auth.MethodTicket
-	} else if given.RawGetString("pubkey") != lua.LNil {
-		method = auth.MethodCryptosign
-	}
-	t.RawSetString("authmethod", lua.LString(method))
+	t.RawSetString("authmethod", lua.LString(methodOf(given)))
 	transport, headers := L.NewTable(), L.NewTable()
 	headers.RawSetString("host", lua.LString("localhost"))
 	headers.RawSetString("user-agent", lua.LString("test"))
@@ -68,12 +63,12 @@ func (w *world) testAuthenticate(L *lua.LState) int {
 	if s, ok := L.Get(1).(lua.LString); ok {
 		n, who = 2, string(s)
 	}
-	r := w.readRequest(L, lualib.CheckTable(L, n))
+	l := w.readRequest(L, lualib.CheckTable(L, n))
 	w.load(L)
 	dynamic := w.authenticator(L, who)
 	var outcome auth.Outcome
 	w.await(L, func(ctx context.Context) {
-		outcome = w.judgeLogin(ctx, dynamic, r)
+		outcome = l.judge(ctx, w, dynamic)
 		if err := w.quiet(ctx); err != nil {
 			outcome = auth.Outcome{Fail: err}
 		}
@@ -85,44 +80,38 @@ func (w *world) testAuthenticate(L *lua.LState) int {
 	return 1
 }
 
-// judgeLogin asks the authenticator as a login would.
-func (w *world) judgeLogin(ctx context.Context, d *auth.Dynamic, r *auth.Request) auth.Outcome {
-	p, err := w.node.Authenticate(ctx, d, r)
-	var refusal *auth.Refusal
-	switch {
-	case err == nil:
-		return auth.Outcome{Accept: &auth.Accepted{Principal: *p, Method: r.Authmethod}}
-	case errors.As(err, &refusal):
-		return auth.Outcome{Refuse: refusal}
-	}
-	return auth.Outcome{Fail: err}
-}
-
 // authenticator finds whom to ask.
 func (w *world) authenticator(L *lua.LState, who string) *auth.Dynamic {
-	var found []*auth.Dynamic
+	uri, c := w.asked(L, "test.authenticate", "authenticator", who)
+	return w.suite.dynamic(uri, c)
+}
+
+// asked finds the procedure of a kind that a component has.
+func (w *world) asked(L *lua.LState, verb, kind, who string) (uri string, of scripting.ComponentStatus) {
 	var names []string
+	count := 0
 	for _, c := range w.host.Status() {
 		for _, d := range c.Declarations {
-			if d.Kind != "authenticator" || d.Denied != nil {
+			if d.Kind != kind || d.Denied != nil {
 				continue
 			}
 			names = append(names, fmt.Sprintf("%s (of %s)", d.URI, c.Name))
 			if who == "" || who == d.URI || who == c.Name {
-				found = append(found, w.suite.dynamic(d.URI, c))
+				count++
+				uri, of = d.URI, c
 			}
 		}
 	}
 	switch {
-	case len(found) == 1:
-		return found[0]
+	case count == 1:
 	case len(names) == 0:
-		lualib.Errorf(L, "test.authenticate: no component has an authenticator")
-	case len(found) == 0:
-		lualib.Errorf(L, "test.authenticate: there is no authenticator %s: there are %s", quote(who), strings.Join(names, ", "))
+		lualib.Errorf(L, "%s: no component has an %s", verb, kind)
+	case count == 0:
+		lualib.Errorf(L, "%s: there is no %s %s: there are %s", verb, kind, quote(who), strings.Join(names, ", "))
+	default:
+		lualib.Errorf(L, "%s: which one? There are %s: give its URI", verb, strings.Join(names, ", "))
 	}
-	lualib.Errorf(L, "test.authenticate: which one? There are %s: write test.authenticate(uri, request)", strings.Join(names, ", "))
-	return nil
+	return uri, of
 }
 
 // dynamic is how the configuration uses an authenticator, if it does.
@@ -139,8 +128,9 @@ func (s *suite) dynamic(uri string, c scripting.ComponentStatus) *auth.Dynamic {
 	return &d
 }
 
-func (w *world) readRequest(L *lua.LState, t *lua.LTable) *auth.Request {
+func (w *world) readRequest(L *lua.LState, t *lua.LTable) *login {
 	r := &auth.Request{Transport: &auth.Transport{}}
+	l := &login{request: r}
 	text := func(t *lua.LTable, name string, to *string) {
 		switch v := t.RawGetString(name).(type) {
 		case *lua.LNilType:
@@ -152,7 +142,7 @@ func (w *world) readRequest(L *lua.LState, t *lua.LTable) *auth.Request {
 	}
 	known := map[string]*string{
 		"realm": &r.Realm, "authid": &r.Authid, "authrole": &r.Authrole, "authmethod": &r.Authmethod,
-		"ticket": &r.Ticket, "pubkey": &r.Pubkey,
+		"ticket": &l.ticket, "secret": &l.secret, "password": &l.password, "key": &l.key,
 	}
 	t.ForEach(func(key, value lua.LValue) {
 		name := key.String()
@@ -178,7 +168,7 @@ func (w *world) readRequest(L *lua.LState, t *lua.LTable) *auth.Request {
 			lualib.Errorf(L, "test.authenticate: a request has no field %s", quote(name))
 		}
 	})
-	return r
+	return l
 }
 
 func (w *world) readTransport(L *lua.LState, to *auth.Transport, value lua.LValue, text func(*lua.LTable, string, *string)) {
@@ -197,6 +187,15 @@ func (w *world) readTransport(L *lua.LState, to *auth.Transport, value lua.LValu
 		"type": &to.Type, "protocol": &to.Protocol, "peer": &to.Peer, "cbtid": &to.Cbtid, "path": &to.Path, "query": &to.Query,
 	} {
 		text(t, name, field)
+	}
+	if c := t.RawGetString("client_cert"); c != lua.LNil {
+		certificate, err := readCertificate(c)
+		if err != nil {
+			lualib.Errorf(L, "test.authenticate: transport.client_cert: %v", err)
+		}
+		to.TLS = &tls.ConnectionState{
+			PeerCertificates: []*x509.Certificate{certificate}, VerifiedChains: [][]*x509.Certificate{{certificate}},
+		}
 	}
 	to.Secure = lua.LVAsBool(t.RawGetString("is_secure"))
 	to.HeadersReceived, to.HeadersSent = headers("http_headers_received"), headers("http_headers_sent")

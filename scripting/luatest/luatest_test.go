@@ -159,7 +159,7 @@ func TestDirectoriesAndRolesOfTests(t *testing.T) {
 			test.realm("control", { "judge" })
 			test.realm("tenant-a", { "user" })
 			each({ { "a", true }, { "b", false } }, "{1}", function(authid, ok)
-				local answer = test.authenticate("tenants", test.request { realm = null, authid = authid })
+				local answer = test.authenticate("tenants", test.request { realm = null, authid = authid, ticket = "s3cret" })
 				expect(answer.accepted):to_be(ok)
 				expect(answer.realm):to_be(ok and "tenant-a" or nil)
 			end)`,

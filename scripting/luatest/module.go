@@ -24,6 +24,8 @@ func (w *world) openTest(L *lua.LState) {
 		"advance":      w.testAdvance,
 		"http":         w.testHTTP,
 		"requests":     w.testRequests,
+		"sql":          w.testSQL,
+		"authorize":    w.testAuthorize,
 		"request":      w.testRequest,
 		"authenticate": w.testAuthenticate,
 		"call":         w.testCall,

@@ -49,6 +49,7 @@ type settings struct {
 	env        map[string]string
 	time       float64 // seconds since 1970; 0: now
 	answers    []*answer
+	sql        []*sqlAnswer
 }
 
 // roleSetting is a role that may do everything, in a realm that need not be there.

@@ -51,6 +51,7 @@ type world struct {
 	collecting bool // the file's top level runs
 	loaded     bool
 	answers    []*answer // of this test, before those of its groups
+	sqlAnswers []*sqlAnswer
 	running    *testCase
 	env        map[string]string // under mu
 	requests   []lua.LValue
@@ -106,6 +107,7 @@ func (w *world) build(ctx context.Context, full bool) error {
 	o.Env = nil
 	o.ShowEnv = true
 	o.KVFile = ""
+	o.SQL, o.FakeSQL = nil, w.sqlFake
 	o.HTTP = lualib.HTTPOptions{Transport: httpFake{w}}
 	if full {
 		o.Coverage = w.suite.coverage
@@ -146,7 +148,8 @@ func (w *world) componentNames() []string {
 	return []string{}
 }
 
-// authenticators finds which procedures the components offer as such, by realm
+// authenticators finds which procedures the components offer as authenticators and
+// authorizers, by realm
 // and role: only an exact rule lets a role have them.
 func authenticators(o scripting.Options, p *realm.Policy) map[roleSetting][]string {
 	quiet := slog.New(slog.DiscardHandler)
@@ -155,7 +158,7 @@ func authenticators(o scripting.Options, p *realm.Policy) map[roleSetting][]stri
 	components, _ := scripting.Check(o, realm.NewNode(p, realm.Limits{}, "", quiet)) // what is wrong shows when they load
 	for _, c := range components {
 		for _, d := range c.Declarations {
-			if d.Kind == "authenticator" {
+			if d.Kind == "authenticator" || d.Kind == "authorizer" {
 				at := roleSetting{c.Realm, c.Authrole}
 				found[at] = append(found[at], d.URI)
 			}

@@ -199,10 +199,12 @@ function Expectation:to_be_near(n, tolerance) end
 ---@field authmethod? string
 ---@field authextra? table
 ---@field ticket? string
----@field pubkey? string
+---@field secret? string that a client of wampcra has
+---@field password? string that a client of scram has
+---@field key? string that a client of cryptosign has: the private one, 64 hexadecimal digits
 ---@field session? integer
 ---@field headers? table<string, string> short for transport.http_headers_received
----@field transport? table
+---@field transport? table client_cert may be PEM, or a table with subject, dns_names and emails
 
 ---@class LoginOutcome
 ---@field accepted boolean
@@ -211,7 +213,6 @@ function Expectation:to_be_near(n, tolerance) end
 ---@field realm? string
 ---@field extra? table
 ---@field expires_at? number seconds since 1970
----@field credentials? table what the client's proof would be checked against
 ---@field uri? string as the client would be told
 ---@field message? string as the client would be told
 ---@field cause? string what only the log says

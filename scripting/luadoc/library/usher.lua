@@ -451,7 +451,7 @@ function env.get(name) end
 ---@class ClientCertificate
 ---@field sha256 string fingerprint, as OpenSSL prints it
 ---@field sha1 string fingerprint
----@field subject table<string, string> such as cn
+---@field subject table<string, string> such as CN
 ---@field issuer table<string, string>
 ---@field serial string in decimal
 ---@field not_before string RFC 3339

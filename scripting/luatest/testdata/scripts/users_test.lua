@@ -2,7 +2,7 @@ test.time "2027-01-01T00:00:00Z"
 test.http("GET https://users.example.com/joe", { json = { role = "frontend" } })
 
 local function login(who)
-  return test.authenticate(test.request { authid = who, authmethod = "anonymous" })
+  return test.authenticate(test.request { authid = who, ticket = "s3cret" })
 end
 
 it("asks by HTTP", function()

@@ -1,0 +1,139 @@
+package luatest
+
+import "testing"
+
+const methodsScript = `
+router.join { realm = "realm1", authrole = "judge" }
+
+local seed = ("01"):rep(32)
+local users = {
+  cra = { role = "user", secret = "s3cret" },
+  role_only = { role = "user" },
+  scram = crypto.scram_keys { password = "pass", kdf = "pbkdf2", iterations = 4096 },
+}
+users.scram.role = "user"
+
+router.authenticator("com.example.authenticate", function(request)
+  if request.authmethod == "cryptosign" then
+    if request.pubkey == crypto.hex_encode(crypto.ed25519_public(seed)) then return "user" end
+    return nil, "com.example.no_such_key"
+  elseif request.authmethod == "tls" then
+    local c = request.transport.client_cert
+    if c.subject.CN == "joe" and c.dns_names[1] == "joe.example.com" then return "user" end
+    return nil, "com.example.no_such_certificate"
+  elseif request.authmethod == "anonymous" then
+    return { role = request.transport.http_headers_received["x-role"], expires_at = os.time() + 60 }
+  end
+  return users[request.authid]
+end)
+
+router.authorizer("com.example.authorize", function(session, uri, action, options)
+  if uri == "com.example.broken" then error("broken") end
+  return { allow = session.authid == "joe" and action == "call" and options.timeout == 5, disclose = true, cache = 7 }
+end)
+
+local sum = 0
+router.every(10, function() sum = sum + 1 kv.incr("ticks") end)
+router.after(1, function() kv.set("after", os.time()) end)
+router.register("com.example.ticks", function() return kv.get("ticks") or 0, kv.get("after") end)
+
+router.register("com.example.sql", function(args)
+  local db = sql.open("users")
+  local row = db:query_row("SELECT role,\n  name FROM users WHERE name = $1", args[1])
+  local n = db:transaction(function(tx)
+    return tx:exec("UPDATE users SET seen = 1 WHERE name = $1", args[1])
+  end)
+  return row and row.role, n, #db:query("SELECT 1 AS one")
+end)
+`
+
+const methodsTest = `
+test.realm("realm1", { "judge", "user" })
+
+local function login(fields)
+  local answer = test.authenticate(test.request(fields))
+  return answer.accepted, answer.uri or answer.role, answer.cause or ""
+end
+
+it("proves a secret", function()
+  expect(login { authid = "cra", secret = "s3cret" }):to_be(true)
+  expect(login { authid = "cra", secret = "wrong" }):to_be(false)
+end)
+it("admits nobody by a role alone where there is something to prove", function()
+  local ok, uri, cause = login { authid = "role_only", secret = "s3cret" }
+  expect(ok):to_be(false)
+  expect(uri):to_be("wamp.error.authentication_failed")
+  expect(cause):to_match("secret")
+end)
+each({ "wamp-scram", "scram" }, "proves a password by {1}", function(method)
+  expect(login { authid = "scram", password = "pass", authmethod = method }):to_be(true)
+  expect(login { authid = "scram", password = "Pass", authmethod = method }):to_be(false)
+end)
+it("signs with a key", function()
+  expect(login { authid = "key", key = ("01"):rep(32) }):to_be(true)
+  local _, uri = login { authid = "key", key = ("02"):rep(32) }
+  expect(uri):to_be("com.example.no_such_key")
+end)
+it("presents a certificate", function()
+  local cert = { subject = { CN = "joe" }, dns_names = { "joe.example.com" } }
+  expect(test.authenticate(test.request { transport = { client_cert = cert } })):to_contain { accepted = true, authid = "joe" }
+  cert.dns_names = {}
+  expect(login { transport = { client_cert = cert } }):to_be(false)
+end)
+it("has headers", function()
+  expect(test.authenticate(test.request { headers = { ["X-Role"] = "user" } })):to_contain {
+    accepted = true, role = "user", expires_at = os.time() + 60,
+  }
+end)
+
+it("asks an authorizer", function()
+  local question = { authid = "joe", uri = "com.example.f", action = "call", options = { timeout = 5 } }
+  expect(test.authorize(question)):to_equal { allow = true, disclose = true, cache = 7 }
+  question.action = "publish"
+  expect(test.authorize(question).allow):to_be(false)
+  question.uri = "com.example.broken"
+  expect(test.authorize(question)):to_equal { allow = false, disclose = false, cache = 0, cause = "judge.lua:27: broken" }
+end)
+
+it("lets time pass", function()
+  local begin = os.time()
+  expect(test.call("com.example.ticks")):to_be(0)
+  test.advance(9.5)
+  local ticks, after = test.call("com.example.ticks")
+  expect(ticks):to_be(0)
+  expect(after):to_be(begin + 1)
+  test.advance(0.5)
+  expect(test.call("com.example.ticks")):to_be(1)
+  test.advance(100)
+  expect(test.call("com.example.ticks")):to_be(11)
+end)
+
+describe("sql", function()
+  test.sql("^SELECT 1", { { one = 1 } })
+  test.sql("^UPDATE", function(name) return name == "joe" and 1 or 0 end)
+
+  it("answers with rows", function()
+    test.sql("^SELECT role, name FROM users WHERE", function(name) return { { role = "user", name = name } } end)
+    expect({ test.call("com.example.sql", { "joe" }) }):to_equal { "user", 1, 1 }
+  end)
+  it("answers with none", function()
+    test.sql("^SELECT role", {})
+    expect({ test.call("com.example.sql", { "ann" }) }):to_equal { null, 0, 1 }
+  end)
+  it("fails", function()
+    test.sql("^SELECT role", function() error("no connection", 0) end)
+    expect(function() test.call("com.example.sql", { "ann" }) end):to_raise("wamp.error.runtime_error")
+    expect(test.logs()):to_contain { message = "procedure failed" }
+    expect(test.logs("procedure failed")[1].fields.error):to_contain("database users: no connection")
+  end)
+end)
+`
+
+func TestEveryWayOfAComponent(t *testing.T) {
+	dir := write(t, map[string]string{"judge.lua": methodsScript, "judge_test.lua": methodsTest})
+	o := testOptions(dir)
+	o.Timeout = 0 // the default
+	if r, got := report(t, o); r.Count(Failed) > 0 || r.Count(Passed) < 12 {
+		t.Error(got)
+	}
+}
