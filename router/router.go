@@ -37,6 +37,7 @@ func New(c *config.Config, o Options) (*Router, error) {
 	node := realm.NewNode(Policy(c), realmLimits(c.Limits), o.Agent, o.Log)
 	server, err := web.Listen(c, web.Options{
 		Sessions:  node,
+		Stats:     node.Stats,
 		Transport: transport.New(transportOptions(c.Limits)),
 		Health:    o.Health,
 		Log:       o.Log,

@@ -148,13 +148,14 @@ type RawSocket struct {
 }
 
 // Path is what a Transport serves under one URL path. Exactly one of WebSocket,
-// LongPoll, Static and Page is set.
+// LongPoll, Static, Page and Metrics is set.
 type Path struct {
 	Path      string     // clean, begins with "/"
 	WebSocket *WebSocket // at exactly Path
 	LongPoll  *LongPoll  // at open, and at receive, send and close of each transport, below Path
 	Static    *Static    // at Path and below
 	Page      bool       // usher's own page, at Path and below
+	Metrics   bool       // figures about the router, at exactly Path
 }
 
 // WebSocket is a path where WAMP clients connect.

@@ -99,6 +99,8 @@ func urlPath(v value) string {
 //	longpoll   serializers, auth, options; see longPoll
 //	static     directory: its files, index.html for the directory itself
 //	page       none: usher's own page, on which a person can log in
+//	metrics    none: figures about the router, in the text format of Prometheus, for
+//	           whoever can reach the listener
 func (r *reader) paths(v value, c *Config) []Path {
 	var paths []Path
 	first := map[string]value{}
@@ -121,11 +123,13 @@ func (r *reader) paths(v value, c *Config) []Path {
 			}
 		case "page":
 			p.Page = true
+		case "metrics":
+			p.Metrics = true
 		default:
 			if r.crossbar {
 				typ.warn("paths of type %q are not supported; nothing is served there", kind)
 			} else {
-				typ.oneOf("a path's type", "websocket", "longpoll", "static", "page")
+				typ.oneOf("a path's type", "websocket", "longpoll", "static", "page", "metrics")
 			}
 			return
 		}

@@ -322,7 +322,7 @@ func freePort(t *testing.T) int {
 }
 
 func TestSocketFiles(t *testing.T) {
-	o := Options{Sessions: &sessions{make(chan admitted, 64)}, Health: &health{}, Transport: transport.New(transport.Options{}), Log: slog.New(slog.DiscardHandler)}
+	o := Options{Stats: noStats, Sessions: &sessions{make(chan admitted, 64)}, Health: &health{}, Transport: transport.New(transport.Options{}), Log: slog.New(slog.DiscardHandler)}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s")
 	c := listenerConf(t, dir, strings.Replace(place(rawText, "unix"), "path: s", `path: s, mode: "0660"`, 1), "")

@@ -50,7 +50,7 @@ func BenchmarkHandshake(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		s, err := Listen(c, Options{Sessions: closing{}, Transport: transport.New(transport.Options{}), Health: &health{}, Log: slog.New(slog.DiscardHandler)})
+		s, err := Listen(c, Options{Stats: noStats, Sessions: closing{}, Transport: transport.New(transport.Options{}), Health: &health{}, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			b.Fatal(err)
 		}

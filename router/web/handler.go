@@ -41,6 +41,10 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed, "Only GET and HEAD are possible here.")
 		return
 	}
+	if s.metrics[r.URL.Path] {
+		l.serveMetrics(w)
+		return
+	}
 	for i := range s.folders {
 		if s.folders[i].serve(w, r) {
 			return

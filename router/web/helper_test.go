@@ -45,6 +45,9 @@ func (s *sessions) Serve(c transport.Conn, e *realm.Endpoint, t *auth.Transport)
 	<-c.Done()
 }
 
+// noStats are the figures of a router without sessions.
+func noStats() realm.Stats { return realm.Stats{} }
+
 // health is a Health that a test sets.
 type health struct {
 	mu     sync.Mutex
@@ -114,7 +117,7 @@ func start(t *testing.T, c *config.Config) *world {
 	w := &world{sessions: &sessions{make(chan admitted, 64)}, health: &health{}, log: &logBuffer{}}
 	var err error
 	w.Server, err = Listen(c, Options{
-		Sessions: w.sessions, Transport: transport.New(transport.Options{}), Health: w.health,
+		Stats: noStats, Sessions: w.sessions, Transport: transport.New(transport.Options{}), Health: w.health,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

@@ -40,6 +40,7 @@ type site struct {
 	polls       map[string]*pollPath // by path
 	retired     map[string]*pollPath // by path: configured no more, for the transports that are open there
 	folders     []folder             // the longest path first
+	metrics     map[string]bool      // by path
 	hosts       hostPolicy
 	proxies     []netip.Prefix
 	trustUnix   bool
@@ -77,6 +78,7 @@ func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 	s := &site{
 		sockets: map[string]*socket{},
 		polls:   map[string]*pollPath{},
+		metrics: map[string]bool{},
 		hosts:   hostPolicy{all: !l.loopback, names: c.AllowedHosts},
 		proxies: c.TrustedProxies, trustUnix: c.TrustUnix,
 		handshakes: cmp.Or(c.Limits.Handshakes, maxHandshakes),
@@ -110,6 +112,8 @@ func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 			s.folders = append(s.folders, folder{path: p.Path, files: &directory{name: p.Static.Directory, withheld: withheld}})
 		case p.Page:
 			s.folders = append(s.folders, folder{path: p.Path, files: shippedPage{}})
+		case p.Metrics:
+			s.metrics[p.Path] = true
 		}
 	}
 	sortFolders(s.folders)

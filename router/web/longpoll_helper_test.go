@@ -54,7 +54,7 @@ func servePolls(t *testing.T, c *config.Config) *pollWorld {
 	w := &pollWorld{world: &world{log: &logBuffer{}, health: &health{}}, keeper: &keeper{make(chan kept, 64)}, scheme: "http://"}
 	var err error
 	w.Server, err = Listen(c, Options{
-		Sessions: w.keeper, Transport: transport.New(transport.Options{MaxMessageSize: 2000, CloseTimeout: time.Second}), Health: w.health,
+		Stats: noStats, Sessions: w.keeper, Transport: transport.New(transport.Options{MaxMessageSize: 2000, CloseTimeout: time.Second}), Health: w.health,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

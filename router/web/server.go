@@ -50,6 +50,7 @@ type Status struct {
 type Options struct {
 	Sessions  Sessions
 	Transport *transport.Transport
+	Stats     func() realm.Stats // of the sessions
 	Health    Health
 	Log       *slog.Logger
 }
