@@ -228,6 +228,10 @@ func TestEveryMethodWithForeignClients(t *testing.T) {
 					{Method: "cryptosign", Authid: "dev", Key: otherSeed, want: other},
 					{Method: "wampcra", Authid: "joe", Secret: "s3cret", Realm: "realm2", want: `["refused","wamp.error.no_such_realm",…`},
 				}
+				if decider == "lua" {
+					logins = append(logins, foreignLogin{Method: "scram", Authid: "tom", Secret: "s3cret", want: in("tom", "scram")},
+						foreignLogin{Method: "scram", Authid: "tom", Secret: "wrong", want: notProved})
+				}
 				for i := range logins {
 					logins[i].URL = base + "/" + decider + "/ws"
 					if logins[i].Realm == "" {

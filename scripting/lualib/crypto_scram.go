@@ -14,9 +14,10 @@ import (
 
 // scramFunctions are crypto.scram_keys{password =, kdf =, iterations =, memory =,
 // salt =}: what an authenticator returns for WAMP-SCRAM, and what one stores in
-// place of a password. kdf is "argon2id13" by default, or "pbkdf2"; salt is
-// base64, a new one where it is absent. The result has kdf, iterations, memory,
-// salt, stored_key and server_key, the last three in base64.
+// place of a password. kdf is "argon2id13" by default, "pbkdf2", or "argon2id-13"
+// for clients of Crossbar.io, who say "scram" and take the text of the hash for it;
+// salt is base64, a new one where it is absent. The result has kdf, iterations,
+// memory, salt, stored_key and server_key, the last three in base64.
 func scramFunctions(c *Costly) map[string]lua.LGFunction {
 	return map[string]lua.LGFunction{"scram_keys": func(L *lua.LState) int { return scramKeys(L, c) }}
 }
@@ -26,7 +27,7 @@ func scramKeys(L *lua.LState, c *Costly) int {
 	CheckTable(L, 1)
 	o := checkNamed(L, verb, 1)
 	given := o.needText("password")
-	kdf := o.oneOf("kdf", "argon2id13", "pbkdf2")
+	kdf := o.oneOf("kdf", "argon2id13", "pbkdf2", "argon2id-13")
 	iterations, memory := int64(0), int64(0)
 	if kdf == "pbkdf2" {
 		// WAMP-SCRAM asks for at least as many.
@@ -57,6 +58,9 @@ func scramKeys(L *lua.LState, c *Costly) int {
 	} else {
 		p := argon2Params{memory: uint32(memory), iterations: uint32(iterations), threads: 1}
 		salted = p.derive(L, c, verb, []byte(password), salt, sha256.Size)
+		if kdf == "argon2id-13" {
+			salted = base64.RawStdEncoding.AppendEncode(nil, salted)
+		}
 	}
 	stored := sha256.Sum256(mac(sha256.New, salted, "Client Key"))
 	result := L.CreateTable(0, 6)

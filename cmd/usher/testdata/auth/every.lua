@@ -23,6 +23,10 @@ router.authenticator("com.example.decide", function(request)
     key = ""
   end
   local principal = principals[request.authmethod][key]
+  if request.authmethod == "scram" and key == "tom" then -- known by his password
+    principal = crypto.scram_keys { password = "s3cret", kdf = "argon2id-13", iterations = 3, memory = 64 }
+    principal.role = "user"
+  end
   if not principal then
     return nil, "com.example.no_such_user", "no such principal " .. key
   end
