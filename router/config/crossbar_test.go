@@ -47,7 +47,7 @@ func TestCrossbarWarnings(t *testing.T) {
 			"n.json:3:230: workers[0].transports[0].paths.ws.options.fail_by_drop: usher does not know this; it has no effect",
 		}},
 		{strings.Replace(path(``), `{"anonymous"`, `{"ldap": {"type": "static", "users": {}}, "anonymous"`, 1), []string{
-			`n.json:3:147: workers[0].transports[0].paths.ws.auth.ldap: the method "ldap" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign and tls`,
+			`n.json:3:147: workers[0].transports[0].paths.ws.auth.ldap: the method "ldap" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign, tls and cookie`,
 		}},
 		{strings.Replace(path(``), `{"anonymous"`, `{"wampcra": {"type": "function", "create": "a.b"}, "anonymous"`, 1), []string{
 			`n.json:3:159: workers[0].transports[0].paths.ws.auth.wampcra.type: functions in Python do not run in usher: write an authenticator in Lua, and here type: dynamic, authenticator: its URI; the method is not offered to clients`,

@@ -130,7 +130,7 @@ func TestErrors(t *testing.T) {
 			"a:19:61: transports[0].paths.ws.auth.ticket.principals.joe.ticket: must not be empty",
 		}},
 		{"a", edit(t, "ticket: {type", "tickets: {type"), []string{
-			`a:19:20: transports[0].paths.ws.auth.tickets: the method "tickets" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign and tls; did you mean "ticket"?`,
+			`a:19:20: transports[0].paths.ws.auth.tickets: the method "tickets" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign, tls and cookie; did you mean "ticket"?`,
 		}},
 		{"a", edit(t, "ticket: {type: dynamic, authenticator: com.example.authenticate}", "anonymous: {type: static, role: guest}"), []string{
 			`a:19:43: transports[0].paths.ws.auth.anonymous.role: no realm has the role "guest": nobody can join with it`,

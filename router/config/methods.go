@@ -19,6 +19,8 @@ import (
 //	cryptosign  principals: {AUTHID: {authorized_keys, role, realm}}
 //	tls         principals: {AUTHID: {certificate-sha256, certificate-sha1, subject,
 //	            role, realm}}
+//	cookie      nothing: who logged in by another method comes back by the path's
+//	            cookie
 //
 // A realm is the only one that may be joined; absent: any that has the role.
 func (r *reader) methods(f *fields, c *Config) auth.Methods {
@@ -33,7 +35,7 @@ func (r *reader) methods(f *fields, c *Config) auth.Methods {
 		m.Anonymous = &auth.Anonymous{Role: "anonymous"}
 		return m
 	}
-	known := []string{auth.MethodAnonymous, auth.MethodTicket, auth.MethodWAMPCRA, auth.MethodCrossbarSCRAM, auth.MethodCryptosign, auth.MethodTLS}
+	known := []string{auth.MethodAnonymous, auth.MethodTicket, auth.MethodWAMPCRA, auth.MethodCrossbarSCRAM, auth.MethodCryptosign, auth.MethodTLS, auth.MethodCookie}
 	var scram value
 	v.each(func(name string, v value) {
 		switch name {
@@ -56,6 +58,8 @@ func (r *reader) methods(f *fields, c *Config) auth.Methods {
 			if m.TLS = r.certificates(v, c); m.TLS != nil {
 				r.certificateUsers = append(r.certificateUsers, v)
 			}
+		case auth.MethodCookie:
+			m.Cookie = r.cookieMethod(v, c)
 		default:
 			v.unsupported("the method %q is not supported and not offered to clients; there are %s%s", name, all(known), suggest(name, known))
 		}
