@@ -321,6 +321,8 @@ func TestAliasesCannotGrowWithoutBound(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("usher.yaml", []byte(minimal))
 	f.Add("usher.yaml", []byte("a: &x [1, *x]\n? b\n: |\n  c\n<<: {d: !!int 5}\n--- \n"))
+	f.Add("usher.yaml", []byte(minimal+"          scram: {type: static, principals: {a: {kdf: pbkdf2, salt: AAAA, iterations: 1, stored-key: "+hexKey+", server-key: "+base64Key+", role: frontend}}}\n"+
+		"          cryptosign: {type: static, principals: {a: {authorized_keys: ["+pubkey+"], role: frontend, realm: realm1}}}\n          wampcra: {type: static, users: {a: {secret: b, salt: c, role: frontend}}}\n"))
 	f.Add("x.json", []byte(`{"realms": [{"name": "r", "roles": [1, null]}], "transports": {"a": [2.5e3, true]}}`))
 	f.Add("x.json", []byte(`{"version": 2, "workers": [{"type": "router", "realms": [], "transports": [{}], "components": [{"type": "class"}]}]}`))
 	f.Fuzz(func(t *testing.T, name string, data []byte) {

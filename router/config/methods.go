@@ -11,7 +11,7 @@ import (
 // methods reads the key auth, a dict by method. Each is {type: dynamic, …}, see
 // dynamic, or {type: static, …} with
 //
-//	anonymous   role, authid: of all; absent: a random one for each
+//	anonymous   role, realm, authid: of all; absent: a random one for each
 //	ticket      principals: {AUTHID: {ticket, role}}
 //	wampcra     users: {AUTHID: {secret, role, realm, salt, iterations, keylen}}
 //	scram       principals: {AUTHID: {kdf, salt, iterations, memory, stored-key,
@@ -99,9 +99,8 @@ func (r *reader) anonymous(v value, c *Config) *auth.Anonymous {
 	var a *auth.Anonymous
 	switch r.methodType(f, "anonymous") {
 	case "static":
-		role := f.need("role")
-		a = &auth.Anonymous{Role: role.name(), Authid: f.get("authid").name()}
-		r.checkRole(c, role)
+		u := r.user(f, c)
+		a = &auth.Anonymous{Role: u.Role, Realm: u.Realm, Authid: f.get("authid").name()}
 	case "dynamic":
 		a = &auth.Anonymous{Authenticator: r.dynamic(f, c)}
 	default:
