@@ -11,7 +11,7 @@ import (
 // methods reads the key auth, a dict by method. Each is {type: dynamic, …}, see
 // dynamic, or {type: static, …} with
 //
-//	anonymous   role, realm, authid: of all; absent: a random one for each
+//	anonymous   role, authid: of all; absent: a random one for each
 //	ticket      principals: {AUTHID: {ticket, role}}
 //	wampcra     users: {AUTHID: {secret, role, realm, salt, iterations, keylen}}
 //	scram       principals: {AUTHID: {kdf, salt, iterations, memory, stored-key,
@@ -19,8 +19,6 @@ import (
 //	cryptosign  principals: {AUTHID: {authorized_keys, role, realm}}
 //	tls         principals: {AUTHID: {certificate-sha256, certificate-sha1, subject,
 //	            role, realm}}
-//	cookie      nothing: who logged in by another method comes back by the path's
-//	            cookie
 //
 // A realm is the only one that may be joined; absent: any that has the role.
 func (r *reader) methods(f *fields, c *Config) auth.Methods {
@@ -35,7 +33,7 @@ func (r *reader) methods(f *fields, c *Config) auth.Methods {
 		m.Anonymous = &auth.Anonymous{Role: "anonymous"}
 		return m
 	}
-	known := []string{auth.MethodAnonymous, auth.MethodTicket, auth.MethodWAMPCRA, auth.MethodCrossbarSCRAM, auth.MethodCryptosign, auth.MethodTLS, auth.MethodCookie}
+	known := []string{auth.MethodAnonymous, auth.MethodTicket, auth.MethodWAMPCRA, auth.MethodCrossbarSCRAM, auth.MethodCryptosign, auth.MethodTLS}
 	var scram value
 	v.each(func(name string, v value) {
 		switch name {
@@ -58,8 +56,6 @@ func (r *reader) methods(f *fields, c *Config) auth.Methods {
 			if m.TLS = r.certificates(v, c); m.TLS != nil {
 				r.certificateUsers = append(r.certificateUsers, v)
 			}
-		case auth.MethodCookie:
-			m.Cookie = r.cookieMethod(v, c)
 		default:
 			v.unsupported("the method %q is not supported and not offered to clients; there are %s%s", name, all(known), suggest(name, known))
 		}
@@ -99,8 +95,9 @@ func (r *reader) anonymous(v value, c *Config) *auth.Anonymous {
 	var a *auth.Anonymous
 	switch r.methodType(f, "anonymous") {
 	case "static":
-		u := r.user(f, c)
-		a = &auth.Anonymous{Role: u.Role, Realm: u.Realm, Authid: f.get("authid").name()}
+		role := f.need("role")
+		a = &auth.Anonymous{Role: role.name(), Authid: f.get("authid").name()}
+		r.checkRole(c, role)
 	case "dynamic":
 		a = &auth.Anonymous{Authenticator: r.dynamic(f, c)}
 	default:

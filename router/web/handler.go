@@ -77,8 +77,7 @@ func (l *listener) upgrade(w http.ResponseWriter, r *http.Request, s *site, sock
 		Path:            r.URL.Path,
 		Query:           r.URL.RawQuery,
 	}
-	header := socket.cookie.identify(r, t)
-	c, err := l.server.options.Transport.Upgrade(w, r, transport.UpgradeOptions{Subprotocols: socket.subprotocols, Deflate: socket.deflate, Header: header})
+	c, err := l.server.options.Transport.Upgrade(w, r, transport.UpgradeOptions{Subprotocols: socket.subprotocols, Deflate: socket.deflate})
 	if err != nil {
 		l.log().Debug("WebSocket handshake failed", slog.Any("error", err), slog.String("peer", peer))
 		return

@@ -71,7 +71,6 @@ type socket struct {
 	subprotocols []string
 	origins      []string
 	deflate      *transport.Deflate
-	cookie       *tracking // nil: clients get none
 }
 
 // build makes the site of t, one of c's transports.
@@ -98,11 +97,6 @@ func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 			withheld = append(withheld, t.Endpoint.TLS.Key)
 		}
 	}
-	for _, k := range c.Cookies() {
-		if k.File != "" {
-			withheld = append(withheld, k.File)
-		}
-	}
 	for _, p := range t.Paths {
 		switch {
 		case p.WebSocket != nil:
@@ -111,12 +105,9 @@ func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 				subprotocols: p.WebSocket.Subprotocols,
 				origins:      p.WebSocket.AllowedOrigins,
 				deflate:      (*transport.Deflate)(p.WebSocket.Deflate),
-				cookie:       l.track(p.WebSocket.Cookie, &p.WebSocket.Auth),
 			}
 		case p.LongPoll != nil:
-			poll := newPollPath(&p)
-			poll.cookie = l.track(p.LongPoll.Cookie, &p.LongPoll.Auth)
-			s.polls[p.Path] = poll
+			s.polls[p.Path] = newPollPath(&p)
 		case p.Static != nil:
 			s.folders = append(s.folders, folder{path: p.Path, files: &directory{name: p.Static.Directory, withheld: withheld}})
 		case p.Page:
