@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"usher/router"
+	"usher/router/config"
 	"usher/scripting/luatest"
 )
 
@@ -23,20 +25,24 @@ type testCommand struct {
 
 // Run runs the tests of scripts, without a router, and shows what failed.
 func (c testCommand) Run(ctx context.Context, s streams) error {
-	o, err := c.options()
+	all, err := c.options()
 	if err != nil {
 		return usageError(err)
 	}
-	report, err := luatest.Run(ctx, o)
-	if err != nil {
-		return err
+	report := &luatest.Report{}
+	for _, o := range all {
+		r, err := luatest.Run(ctx, o)
+		if err != nil {
+			return err
+		}
+		report.Add(r)
 	}
 	report.Write(s.out)
 	switch {
 	case report.Count(luatest.Failed) > 0:
 		return errQuiet
 	case len(report.Results) == 0:
-		return usageError(fmt.Errorf("no test was found in %s: tests are in files named NAME_test.lua%s", o.Dir, c.filtered()))
+		return usageError(fmt.Errorf("no test was found in %s: tests are in files named NAME_test.lua%s", all[0].Dir, c.filtered()))
 	}
 	return nil
 }
@@ -48,26 +54,55 @@ func (c testCommand) filtered() string {
 	return fmt.Sprintf(", and --filter %q has to match", c.Filter)
 }
 
-// options finds configuration and scripts.
-func (c testCommand) options() (luatest.Options, error) {
-	o := luatest.Options{Dir: c.Dir, Filter: c.Filter, Coverage: c.Coverage, Timeout: c.Timeout}
+// options finds configuration and scripts, and the directories below that have a
+// configuration of their own.
+func (c testCommand) options() ([]luatest.Options, error) {
 	src, err := c.source()
 	if err != nil {
-		return o, err
+		return nil, err
 	}
-	if o.Dir == "" {
-		if o.Dir = src.dir; o.Dir == "" {
-			return o, fmt.Errorf("there is no directory of scripts here: write usher test DIR")
+	if c.Dir != "" {
+		src.dir = filepath.Clean(c.Dir)
+	}
+	if src.dir == "" {
+		return nil, fmt.Errorf("there is no directory of scripts here: write usher test DIR")
+	}
+	if err := checkDirectory(src.dir); err != nil {
+		return nil, err
+	}
+	all := []luatest.Options{c.optionsOf(src)}
+	err = filepath.WalkDir(src.dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() != defaultConfig || filepath.Dir(name) == src.dir {
+			return err
 		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		// Files that it names may be missing: tests need none of them.
+		conf, err := config.Parse(name, text)
+		if err != nil {
+			return err
+		}
+		if conf.Scripts.Directory == "" {
+			return nil
+		}
+		all[0].Skip = append(all[0].Skip, filepath.Dir(name))
+		all = append(all, c.optionsOf(&source{config: conf, file: name, dir: conf.Scripts.Directory}))
+		return nil
+	})
+	return all, err
+}
+
+// optionsOf is how the tests of one installation run.
+func (c testCommand) optionsOf(src *source) luatest.Options {
+	return luatest.Options{
+		Dir: src.dir, Filter: c.Filter, Coverage: c.Coverage, Timeout: c.Timeout,
+		Scripting:      src.scripting(slog.New(slog.DiscardHandler)),
+		Policy:         router.Policy(src.config),
+		Realm:          src.config.Realms[0].Name,
+		Authenticators: src.config.Dynamics(),
 	}
-	if err := checkDirectory(o.Dir); err != nil {
-		return o, err
-	}
-	o.Scripting = src.scripting(slog.New(slog.DiscardHandler))
-	o.Policy = router.Policy(src.config)
-	o.Realm = src.config.Realms[0].Name
-	o.Authenticators = src.config.Dynamics()
-	return o, nil
 }
 
 // source loads the configuration that is named, or near.

@@ -31,6 +31,8 @@ const (
 type Options struct {
 	// Dir is the scripts directory. Directories below it are searched, too.
 	Dir string
+	// Skip are directories below Dir that are left out, with what is below them.
+	Skip []string
 	// Scripting is how the configuration runs scripts. Where they are, the
 	// environment and what is outside are the tests' own.
 	Scripting scripting.Options
@@ -90,6 +92,13 @@ func (r *Report) Count(s Status) int {
 	return n
 }
 
+// Add makes what became of other tests a part of r.
+func (r *Report) Add(other *Report) {
+	r.Files += other.Files
+	r.Results = append(r.Results, other.Results...)
+	r.Coverage = append(r.Coverage, other.Coverage...)
+}
+
 // suite is one scripts directory with its tests.
 type suite struct {
 	options  *Options
@@ -111,7 +120,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
 	}
-	roots, err := findRoots(o.Dir)
+	roots, err := findRoots(o.Dir, o.Skip)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +163,7 @@ var joins = regexp.MustCompile(`(?m)^[^\n-]*\brouter\s*\.\s*join\b`)
 
 // findRoots finds the tests below dir. A directory whose scripts join a realm is
 // a scripts directory of its own; what is below one, and is none, has its modules.
-func findRoots(dir string) ([]*root, error) {
+func findRoots(dir string, skip []string) ([]*root, error) {
 	var all []*root
 	byDir := map[string]*root{}
 	count := 0
@@ -169,6 +178,9 @@ func findRoots(dir string) ([]*root, error) {
 			return nil
 		}
 		if d.IsDir() {
+			if slices.Contains(skip, name) {
+				return fs.SkipDir
+			}
 			own := name == dir
 			if !own {
 				if own, err = isRoot(name); err != nil {
