@@ -2,6 +2,7 @@ package router
 
 import (
 	"usher/router/config"
+	"usher/router/cookies"
 	"usher/router/realm"
 	"usher/router/transport"
 )
@@ -59,4 +60,17 @@ func transportOptions(l config.Limits) transport.Options {
 		PingTimeout:    l.PingTimeout,
 		CloseTimeout:   l.CloseTimeout,
 	}
+}
+
+// cookieSpecs are the stores of the tracking cookies of a configuration.
+func cookieSpecs(c *config.Config) []cookies.Spec {
+	var specs []cookies.Spec
+	for _, k := range c.Cookies() {
+		specs = append(specs, cookieSpec(k))
+	}
+	return specs
+}
+
+func cookieSpec(k *config.Cookie) cookies.Spec {
+	return cookies.Spec{Name: k.Name, File: k.File, Purge: k.Purge}
 }

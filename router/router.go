@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"usher/router/config"
+	"usher/router/cookies"
 	"usher/router/realm"
 	"usher/router/transport"
 	"usher/router/web"
@@ -23,9 +24,10 @@ type Options struct {
 
 // Router is a running router. Its methods may be called concurrently.
 type Router struct {
-	log  *slog.Logger
-	node *realm.Node
-	web  *web.Server
+	log     *slog.Logger
+	node    *realm.Node
+	web     *web.Server
+	cookies *cookies.Set
 
 	mu     sync.Mutex
 	config *config.Config // in force
@@ -34,18 +36,24 @@ type Router struct {
 // New opens the listeners of c, which answer once Serve is called: in between is
 // the time to join components to Node. On an error nothing is open.
 func New(c *config.Config, o Options) (*Router, error) {
+	stores := cookies.NewSet(o.Log)
+	if err := stores.Open(cookieSpecs(c)); err != nil {
+		return nil, err
+	}
 	node := realm.NewNode(Policy(c), realmLimits(c.Limits), o.Agent, o.Log)
+	node.SetLogins(stores)
 	server, err := web.Listen(c, web.Options{
 		Sessions:  node,
 		Stats:     node.Stats,
 		Transport: transport.New(transportOptions(c.Limits)),
 		Health:    o.Health,
 		Log:       o.Log,
+		Cookies:   func(c *config.Cookie) web.CookieStore { return stores.Store(cookieSpec(c)) },
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, stores.Keep(nil))
 	}
-	return &Router{log: o.Log, node: node, web: server, config: c}, nil
+	return &Router{log: o.Log, node: node, web: server, cookies: stores, config: c}, nil
 }
 
 // Node is where components join.
@@ -65,10 +73,16 @@ func (r *Router) Serve() error { return r.web.Serve() }
 func (r *Router) Apply(c *config.Config) ([]config.Change, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.web.Reload(c); err != nil {
+	if err := r.cookies.Open(cookieSpecs(c)); err != nil {
 		return nil, err
 	}
+	if err := r.web.Reload(c); err != nil {
+		return nil, errors.Join(err, r.cookies.Keep(cookieSpecs(r.config)))
+	}
 	r.node.Apply(Policy(c))
+	if err := r.cookies.Keep(cookieSpecs(c)); err != nil {
+		r.log.Error("a cookie store that is not used any more can't be written", slog.Any("error", err))
+	}
 	changes := config.Diff(r.config, c)
 	r.config = c
 	return changes, nil
@@ -86,5 +100,5 @@ func (r *Router) Shutdown(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("shut down sessions: %w", err)
 	}
-	return errors.Join(err, <-webDone)
+	return errors.Join(err, <-webDone, r.cookies.Keep(nil))
 }

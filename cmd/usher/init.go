@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
-	"usher/scripting/luadoc"
+	"usher/router/config"
+	"usher/scripts"
 )
 
 //go:embed template
@@ -18,108 +20,163 @@ var templates embed.FS
 
 // initCommand is "usher init DIR".
 type initCommand struct {
-	Dir         string `arg:"" help:"Directory to write to; made if it is not there. Nothing in it is overwritten."`
-	Annotations bool   `help:"Write only what tells editors what scripts can use, over what an older usher wrote."`
+	Dir     string `arg:"" optional:"" help:"Directory to write to; made if it is not there. Nothing in it is overwritten."`
+	Example string `placeholder:"NAME" help:"Write one of the examples, instead of a configuration to start from."`
+	List    bool   `help:"List the examples."`
 }
 
 // Run writes a configuration and scripts to start from. Every ticket in them is
 // random: no two installations share one.
 func (c initCommand) Run(s streams) error {
-	if err := c.run(s); err != nil {
-		return fmt.Errorf("init: %w", err)
+	if c.List {
+		return listExamples(s)
 	}
-	return nil
-}
-
-func (c initCommand) run(s streams) error {
-	if c.Annotations {
-		return c.writeAnnotations(s)
+	if c.Dir == "" {
+		return usageError(errors.New("init: where to? Write usher init DIR"))
 	}
-	files := []struct{ template, path string }{
-		{"template/usher.yaml", "usher.yaml"},
-		{"template/authenticate.lua", filepath.Join("scripts", "authenticate.lua")},
-		{"template/authenticate_test.lua", filepath.Join("scripts", "authenticate_test.lua")},
-		{"template/backend.lua", filepath.Join("scripts", "backend.lua")},
-		{"template/backend_test.lua", filepath.Join("scripts", "backend_test.lua")},
-	}
-	for _, f := range files {
-		path := filepath.Join(c.Dir, f.path)
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			if err == nil {
-				err = errors.New("it exists already; choose another directory, or remove it")
-			}
-			return fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	if err := os.MkdirAll(filepath.Join(c.Dir, "scripts"), 0o755); err != nil {
-		return err
-	}
-	for _, f := range files {
-		text, err := templates.ReadFile(f.template)
-		if err != nil {
-			return err
-		}
-		path, mode := filepath.Join(c.Dir, f.path), fs.FileMode(0o644)
-		content := withTickets(string(text))
-		if content != string(text) {
-			mode = 0o600 // it holds secrets
-		}
-		if err := writeNew(path, content, mode); err != nil {
-			return err
-		}
-		fmt.Fprintln(s.out, "wrote", path)
-	}
-	if err := c.writeAnnotations(s); err != nil {
-		return err
-	}
-	config := filepath.Join(c.Dir, "usher.yaml")
-	fmt.Fprintf(s.out, `
-Try a login; the tickets are in %s:
-  usher try --config %s --authid alice
-Run the tests of the scripts:
-  usher test %s
-Start the router:
-  usher serve --config %s
-`, filepath.Join(c.Dir, "scripts", "authenticate.lua"), config, filepath.Join(c.Dir, "scripts"), config)
-	return nil
-}
-
-// annotations is the directory that tells editors what scripts can use. The router
-// does not look into it.
-const annotations = ".usher"
-
-// writeAnnotations writes what editors need to complete and check scripts. The
-// settings of an editor are somebody's own once they are there.
-func (c initCommand) writeAnnotations(s streams) error {
-	names, err := fs.Glob(luadoc.Files(), "*.lua")
+	files, err := c.files()
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(c.Dir, annotations)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+	for _, f := range files {
+		if _, err := os.Lstat(f.path); !errors.Is(err, fs.ErrNotExist) {
+			if err == nil {
+				err = errors.New("it exists already; choose another directory, or remove it")
+			}
+			return fmt.Errorf("init: %s: %w", f.path, err)
+		}
 	}
-	for _, name := range names {
-		text, err := fs.ReadFile(luadoc.Files(), name)
+	for _, f := range files {
+		if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
+			return fmt.Errorf("init: %w", err)
+		}
+		if err := writeNew(f.path, f.text, f.mode); err != nil {
+			return fmt.Errorf("init: %w", err)
+		}
+		fmt.Fprintln(s.out, "wrote", f.path)
+	}
+	if c.Example != "" {
+		return c.sayNext(s, files)
+	}
+	config := filepath.Join(c.Dir, defaultConfig)
+	fmt.Fprintf(s.out, `
+Try a login; the tickets are in %s:
+  usher try --config %s --authid alice
+Start the router:
+  usher serve --config %s
+`, filepath.Join(c.Dir, "scripts", "authenticate.lua"), config, config)
+	return nil
+}
+
+// newFile is one to be written.
+type newFile struct {
+	path, text string
+	mode       fs.FileMode
+}
+
+// files are those of the template, or of an example.
+func (c initCommand) files() ([]newFile, error) {
+	root, err := fs.Sub(templates, "template")
+	place := func(name string) string {
+		if path.Ext(name) == ".lua" {
+			return path.Join("scripts", name)
+		}
+		return name
+	}
+	if c.Example != "" {
+		if _, err := describeExample(c.Example); err != nil {
+			return nil, usageError(err)
+		}
+		root, err = fs.Sub(scripts.Examples, path.Join("examples", c.Example))
+		place = path.Clean
+	}
+	if err != nil {
+		return nil, err
+	}
+	var files []newFile
+	err = fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(root, name)
 		if err != nil {
 			return err
 		}
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, text, 0o644); err != nil {
+		f := newFile{filepath.Join(c.Dir, filepath.FromSlash(place(name))), withTickets(string(text)), 0o644}
+		if f.text != string(text) {
+			f.mode = 0o600 // it holds secrets
+		}
+		files = append(files, f)
+		return nil
+	})
+	if err == nil && c.Example == certificateExample {
+		var certificates []newFile
+		certificates, err = newCertificates(filepath.Join(c.Dir, "certificates"))
+		files = append(files, certificates...)
+	}
+	return files, err
+}
+
+// exampleNames are those of all examples, sorted.
+func exampleNames() ([]string, error) {
+	entries, err := scripts.Examples.ReadDir("examples")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, nil
+}
+
+// describeExample is the first line of an example's configuration.
+func describeExample(name string) (string, error) {
+	text, err := scripts.Examples.ReadFile(path.Join("examples", name, defaultConfig))
+	if err != nil {
+		return "", fmt.Errorf("init: there is no example %q: usher init --list shows them", name)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimPrefix(line, "# "), nil
+}
+
+func listExamples(s streams) error {
+	names, err := exampleNames()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		what, err := describeExample(name)
+		if err != nil {
 			return err
 		}
-		fmt.Fprintln(s.out, "wrote", path)
+		fmt.Fprintf(s.out, "%-16s%s\n", name, what)
 	}
-	path := filepath.Join(c.Dir, ".luarc.json")
-	err = writeNew(path, luadoc.Settings(annotations, defaultScripts), 0o644)
-	if errors.Is(err, fs.ErrExist) {
-		fmt.Fprintln(s.out, "kept", path)
-		return nil
+	return nil
+}
+
+// wellKnown marks, in the comments of an example's files, accounts that are not
+// to be kept.
+const wellKnown = "known to everybody who has read the tests"
+
+// sayNext tells what to do with an example.
+func (c initCommand) sayNext(s streams, files []newFile) error {
+	file := filepath.Join(c.Dir, defaultConfig)
+	conf, err := config.Load(file)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		fmt.Fprintln(s.out, "wrote", path)
+	fmt.Fprintf(s.out, "\nRead what the scripts in %s say, and run their tests:\n  usher test --config %s\n", filepath.Join(c.Dir, "scripts"), file)
+	if len(conf.Scripts.Env) > 0 {
+		fmt.Fprintf(s.out, "Set in the environment what they ask for there:\n  %s\n", strings.Join(conf.Scripts.Env, ", "))
 	}
-	return err
+	for _, f := range files {
+		if strings.Contains(f.text, wellKnown) {
+			fmt.Fprintf(s.out, "Replace the account that everybody knows, in\n  %s\n", f.path)
+		}
+	}
+	fmt.Fprintf(s.out, "Start the router:\n  usher serve --config %s\n", file)
+	return nil
 }
 
 // withTickets puts a new random ticket wherever text asks for one.

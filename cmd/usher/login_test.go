@@ -70,17 +70,18 @@ transports:
       type: tcp
       interface: 127.0.0.1
       port: 0
-      tls: {certificate: server.pem, key: server.key, ca_certificates: [ca.pem], client_certificates: optional}
+      tls: &tls {certificate: server.pem, key: server.key, ca_certificates: [ca.pem], client_certificates: optional}
     paths:
       ws:
         type: websocket
-        auth:
+        auth: &auth
           anonymous: {type: static, role: anybody}
           ticket: {type: static, principals: {joe: {ticket: s3cret, role: user}}}
           wampcra: {type: static, users: {joe: {secret: s3cret, role: user}, ann: {secret: %s, salt: salt123, iterations: 100, keylen: 16, role: user}}}
           scram: {type: static, principals: {joe: {kdf: pbkdf2, salt: O8PKAd0dUByhwi4cXX0W/g==, iterations: 4096, stored-key: %s, server-key: %s, role: user}}}
           cryptosign: {type: static, principals: {joe: {authorized_keys: [%s], role: user, realm: realm1}}}
           tls: {type: static, principals: {device: {certificate-sha256: '%s', role: user}}}
+  - {type: rawsocket, endpoint: {type: tcp, interface: 127.0.0.1, port: 0, tls: *tls}, auth: *auth}
 `, craKey(t, "s3cret", "salt123", 100, 16), stored, server, publicKey, auth.SHA256(client))
 }
 
@@ -193,7 +194,8 @@ func TestCommandsLogInByEveryMethod(t *testing.T) {
 	writeKeys(t, dir)
 	log, _ := serving(t, text+"limits: {failed_logins: {slow_after: 0}}\n", nil)
 	url := regexp.MustCompile(`wss://[^/"\s]+/ws\b`).FindString(log.String())
-	run := func(args, secret string) (int, string, string) {
+	raw := regexp.MustCompile(`rss://[^\s",]+`).FindString(log.String())
+	run := func(url, args, secret string) (int, string, string) {
 		t.Helper()
 		if secret != "" {
 			t.Setenv(secretVariable, secret)
@@ -202,14 +204,16 @@ func TestCommandsLogInByEveryMethod(t *testing.T) {
 		}
 		return clientCommand(t, url, "", "call", append([]string{"--ca", dir + "/ca.pem", "wamp.session.count"}, strings.Fields(strings.ReplaceAll(args, "DIR/", dir+"/"))...)...)
 	}
-	for _, l := range logins {
-		status, out, errs := run(l.args, l.secret)
-		want := exitOK
-		if l.role == "" {
-			want = exitLogin
-		}
-		if status != want || l.role == "" && !regexp.MustCompile("login refused: "+l.refused).MatchString(errs) {
-			t.Errorf("%s: exit status %d, want %d\n%s%s", l.args, status, want, out, errs)
+	for _, url := range []string{url, raw} {
+		for _, l := range logins {
+			status, out, errs := run(url, l.args, l.secret)
+			want := exitOK
+			if l.role == "" {
+				want = exitLogin
+			}
+			if status != want || l.role == "" && !regexp.MustCompile("login refused: "+l.refused).MatchString(errs) {
+				t.Errorf("%s %s: exit status %d, want %d\n%s%s", url, l.args, status, want, out, errs)
+			}
 		}
 	}
 	for args, want := range map[string]int{
@@ -218,8 +222,10 @@ func TestCommandsLogInByEveryMethod(t *testing.T) {
 		"--key DIR/other.hex --channel-binding tls-exporter": exitLogin,
 		"--cert DIR/stranger.both":                           exitConnect,
 	} {
-		if status, out, errs := run(args, ""); status != want {
-			t.Errorf("%s: exit status %d, want %d\n%s%s", args, status, want, out, errs)
+		for _, url := range []string{url, raw} {
+			if status, out, errs := run(url, args, ""); status != want {
+				t.Errorf("%s %s: exit status %d, want %d\n%s%s", url, args, status, want, out, errs)
+			}
 		}
 	}
 	if strings.Contains(log.String(), "s3cret") || strings.Contains(log.String(), seed) {

@@ -12,6 +12,7 @@ import (
 type Outcome struct {
 	Challenge *wamp.Challenge // send it, and hand the client's reply to Answer
 	Ask       *Dynamic        // ask this authenticator about Dialogue.Request, and hand its reply to Decide
+	Verify    *JWT            // have Request.Ticket verified as this says, and hand the reply to Decide
 	Accept    *Accepted       // the client is in
 	Refuse    *Refusal        // the client is told this
 	Fail      error           // the client is refused without being told this
@@ -31,6 +32,7 @@ type Accepted struct {
 const (
 	providerStatic  = "static"
 	providerDynamic = "dynamic"
+	providerCookie  = "cookie" // of an earlier login
 )
 
 // Answer is a client's AUTHENTICATE.
@@ -48,8 +50,10 @@ type Dialogue struct {
 
 	methods *Methods
 	realms  Realms
+	offered []string // by the client, that have not had their turn
 	method  method
 	dynamic *Dynamic // that is asked, or was
+	cookie  bool     // method cookie has had its turn
 	state   state
 }
 
@@ -64,25 +68,35 @@ const (
 
 // Begin starts with a client's HELLO: r, whose Authmethod is filled in, and the
 // methods that the client offers, in its order of preference. The first one that
-// m has is taken.
+// m has is taken; only a cookie that stands for nobody leaves it to the next.
 func Begin(m *Methods, realms Realms, r *Request, offered []string) (*Dialogue, Outcome) {
-	d := &Dialogue{Request: r, methods: m, realms: realms}
+	d := &Dialogue{Request: r, methods: m, realms: realms, offered: offered}
 	if refusal := checkAuthid(r.Authid); refusal != nil {
 		return d, Outcome{Refuse: refusal}
 	}
 	if r.Realm != "" && !realms.HasRealm(r.Realm) {
 		return d, Outcome{Refuse: noSuchRealm(r.Realm)}
 	}
-	for _, name := range offered {
-		if d.method = m.method(name); d.method != nil {
-			r.Authmethod = name
-			return d, d.method.begin(d)
-		}
-	}
-	return d, Outcome{Refuse: &Refusal{
+	return d, d.next(&Refusal{
 		URI:     wamp.ErrNoMatchingAuthMethod,
 		Message: fmt.Sprintf("none of the authentication methods that the client offers (%s) is available here", listed(offered)),
-	}}
+	})
+}
+
+// next begins with the next method that the client offers. Without one it refuses.
+func (d *Dialogue) next(refusal *Refusal) Outcome {
+	d.state, d.dynamic = waitsForNothing, nil
+	for len(d.offered) > 0 {
+		name := d.offered[0]
+		d.offered = d.offered[1:]
+		if d.method = d.methods.method(name); d.method == nil || name == MethodCookie && d.cookie {
+			continue
+		}
+		d.cookie = d.cookie || name == MethodCookie
+		d.Request.Authmethod = name
+		return d.method.begin(d)
+	}
+	return Outcome{Refuse: refusal}
 }
 
 // maxListed and maxWord bound how many of a client's words a text for people
@@ -151,14 +165,18 @@ func (d *Dialogue) Answer(a *Answer) Outcome {
 	return d.method.answered(d, a)
 }
 
-// Decide goes on with the authenticator's reply, whichever way it was asked: a
-// principal, a *Refusal, or any other error as a failure.
+// Decide goes on with the reply of an authenticator, whichever way it was asked,
+// or of a TokenVerifier: a principal, a *Refusal, or any other error as a failure.
 func (d *Dialogue) Decide(p *Principal, err error) Outcome {
 	if d.state != waitsForDecision {
 		return d.fail(errors.New("a decision that nothing asked for"))
 	}
 	d.state = waitsForNothing
 	checked, err := Decide(d.realms, d.dynamic, d.Request, p, err)
+	var refusal *Refusal
+	if d.Request.Authmethod == MethodCookie && errors.As(err, &refusal) && refusal.URI == wamp.ErrNoMatchingAuthMethod {
+		return d.next(refusal)
+	}
 	if err != nil {
 		return d.fail(err)
 	}

@@ -70,6 +70,8 @@ func TestBegin(t *testing.T) {
 		{"no realm, static tickets", Methods{Ticket: static}, "", "joe", []string{"ticket"}, "refuse wamp.error.no_such_realm"},
 		{"no realm, anonymous", Methods{Anonymous: anonymous}, "", "", []string{"anonymous"}, "refuse wamp.error.no_such_realm"},
 		{"no realm but an authenticator that may assign one", Methods{Ticket: assigning}, "", "joe", []string{"ticket"}, "challenge ticket"},
+		{"anonymous in its realm", Methods{Anonymous: &Anonymous{Role: "frontend", Realm: "realm2"}}, "realm2", "", []string{"anonymous"}, "accept realm2 frontend static"},
+		{"anonymous in another realm", Methods{Anonymous: &Anonymous{Role: "frontend", Realm: "realm2"}}, "realm1", "", []string{"anonymous"}, "refuse wamp.error.no_such_realm"},
 		{"anonymous role that the realm lacks", Methods{Anonymous: &Anonymous{Role: "ghost"}}, "realm1", "", []string{"anonymous"}, "refuse wamp.error.no_such_role"},
 		{"authid with a line break", Methods{Ticket: static}, "realm1", "joe\nroot", []string{"ticket"}, "refuse wamp.error.authentication_denied"},
 		{"authid that is too long", Methods{Ticket: static}, "realm1", strings.Repeat("j", 1025), []string{"ticket"}, "refuse wamp.error.authentication_denied"},
@@ -267,7 +269,7 @@ func TestRealmsAreAssigned(t *testing.T) {
 		assigned, not []Methods
 		want          string
 	}{
-		"anonymous": {[]Methods{{Anonymous: &Anonymous{Authenticator: asks}}}, []Methods{{Anonymous: &Anonymous{Authenticator: asksThere}}, {Anonymous: &Anonymous{Role: "frontend"}}}, "ask com.example.authenticate"},
+		"anonymous": {[]Methods{{Anonymous: &Anonymous{Authenticator: asks}}, {Anonymous: &Anonymous{Role: "frontend", Realm: "realm1"}}}, []Methods{{Anonymous: &Anonymous{Authenticator: asksThere}}, {Anonymous: &Anonymous{Role: "frontend"}}}, "ask com.example.authenticate accept realm1 frontend static"},
 		"ticket":    {[]Methods{{Ticket: &Ticket{Authenticator: asks}}}, []Methods{{Ticket: &Ticket{Authenticator: asksThere}}, {Ticket: &Ticket{}}}, "challenge ticket"},
 		"wampcra": {[]Methods{{WAMPCRA: &WAMPCRA{Authenticator: asks}}, {WAMPCRA: NewWAMPCRA(users("realm1"))}},
 			[]Methods{{WAMPCRA: &WAMPCRA{Authenticator: asksThere}}, {WAMPCRA: NewWAMPCRA(users(""))}, {WAMPCRA: NewWAMPCRA(nil)}}, "ask com.example.authenticate challenge wampcra"},

@@ -9,6 +9,7 @@ type Methods struct {
 	SCRAM      *SCRAM
 	Cryptosign *Cryptosign
 	TLS        *TLS
+	Cookie     *Cookie
 }
 
 // Dynamic names the procedure that is asked about a login.
@@ -48,6 +49,9 @@ func (m *Methods) Dynamics() []*Dynamic {
 	if m.TLS != nil {
 		add(m.TLS.Authenticator)
 	}
+	if m.Cookie != nil {
+		add(m.Cookie.Authenticator)
+	}
 	return all
 }
 
@@ -61,6 +65,8 @@ func (m *Methods) method(name string) method {
 		return m.Anonymous
 	case name == MethodTicket && m.Ticket != nil:
 		return m.Ticket
+	case name == MethodJWT && m.Ticket != nil && m.Ticket.JWT != nil:
+		return m.Ticket
 	case name == MethodWAMPCRA && m.WAMPCRA != nil:
 		return &wampcraDialogue{method: m.WAMPCRA}
 	case (name == MethodSCRAM || name == MethodCrossbarSCRAM) && m.SCRAM != nil:
@@ -69,6 +75,8 @@ func (m *Methods) method(name string) method {
 		return &cryptosignDialogue{method: m.Cryptosign}
 	case name == MethodTLS && m.TLS != nil:
 		return m.TLS
+	case name == MethodCookie && m.Cookie != nil:
+		return m.Cookie
 	}
 	return nil
 }

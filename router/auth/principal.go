@@ -56,10 +56,7 @@ func check(realms Realms, dynamic *Dynamic, r *Request, p *Principal) (*Principa
 		return nil, noSuchRealm(checked.Realm)
 	}
 	if dynamic != nil && len(dynamic.Realms) > 0 && !slices.Contains(dynamic.Realms, checked.Realm) {
-		return nil, &Refusal{
-			URI:     wamp.ErrNoSuchRealm,
-			Message: fmt.Sprintf("realm %.100q is not open to this way of authentication", checked.Realm),
-		}
+		return nil, notOpen(checked.Realm)
 	}
 	if checked.Role == "" || !realms.HasRole(checked.Realm, checked.Role) {
 		return nil, &Refusal{
@@ -129,6 +126,10 @@ func isDict(v wamp.Value) bool {
 
 func noSuchRealm(realm string) *Refusal {
 	return &Refusal{URI: wamp.ErrNoSuchRealm, Message: fmt.Sprintf("no realm %.100q exists on this router", realm)}
+}
+
+func notOpen(realm string) *Refusal {
+	return &Refusal{URI: wamp.ErrNoSuchRealm, Message: fmt.Sprintf("realm %.100q is not open to this way of authentication", realm)}
 }
 
 func noRealm() *Refusal {

@@ -20,6 +20,7 @@ const (
 	MethodCryptosign    = "cryptosign"
 	MethodCookie        = "cookie"
 	MethodTLS           = "tls"
+	MethodJWT           = "jwt" // ticket, where tickets are JSON Web Tokens
 )
 
 // Request is everything known about a client that wants to join. Absent strings
@@ -55,7 +56,8 @@ type Transport struct {
 	Peer            string            // "tcp4:127.0.0.1:17185", "tcp6:[::1]:17185", "unix:…"; behind a trusted proxy the client's
 	HeadersReceived map[string]string // lower-case names; several lines joined by ", "
 	HeadersSent     map[string]string
-	Cbtid           string               // tracking cookie
+	Cbtid           string               // value of the tracking cookie; secret: must not be logged
+	Tracking        *Tracking            // nil: there is no such cookie
 	Secure          bool                 // TLS, or a trusted proxy says so
 	TLS             *tls.ConnectionState // of the connection itself; nil: plain, or unknown
 	Path            string               // of the upgrade request; of a long-poll client the path that is configured

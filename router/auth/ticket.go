@@ -5,11 +5,13 @@ import (
 	"crypto/subtle"
 )
 
-// Ticket admits who presents a ticket: one of Principals, or one that the
-// dynamic Authenticator accepts. Exactly one of the two is set.
+// Ticket admits who presents a ticket: one of Principals, one that the dynamic
+// Authenticator accepts, or a token that JWT speaks of. Exactly one of the three
+// is set.
 type Ticket struct {
 	Principals    map[string]StaticTicket // by authid
 	Authenticator *Dynamic
+	JWT           *JWT
 }
 
 // StaticTicket is a principal of the configuration.
@@ -19,16 +21,22 @@ type StaticTicket struct {
 }
 
 func (m *Ticket) begin(d *Dialogue) Outcome {
-	if refusal := d.needs(true, m.Authenticator.assigns()); refusal != nil {
+	// A token says itself who it is for.
+	if refusal := d.needs(m.JWT == nil, m.Authenticator.assigns() || m.JWT.assigns()); refusal != nil {
 		return Outcome{Refuse: refusal}
 	}
 	return d.challenge(nil)
 }
 
 func (m *Ticket) answered(d *Dialogue, a *Answer) Outcome {
-	if m.Authenticator != nil {
+	switch {
+	case m.Authenticator != nil:
 		d.Request.Ticket = a.Signature
 		return d.ask(m.Authenticator)
+	case m.JWT != nil:
+		d.Request.Ticket = a.Signature
+		d.state = waitsForDecision
+		return Outcome{Verify: m.JWT}
 	}
 	role, ok := m.check(d.Request.Authid, a.Signature)
 	if !ok {
@@ -37,7 +45,12 @@ func (m *Ticket) answered(d *Dialogue, a *Answer) Outcome {
 	return d.admit(&Principal{Role: role})
 }
 
-func (m *Ticket) decided(d *Dialogue, p *Principal) Outcome { return d.acceptPlain(p) }
+func (m *Ticket) decided(d *Dialogue, p *Principal) Outcome {
+	if m.JWT != nil && d.Request.Realm != "" && p.Realm != d.Request.Realm {
+		return Outcome{Refuse: DeniedToken("it is for another realm")}
+	}
+	return d.acceptPlain(p)
+}
 
 // check reports whether ticket is the one of authid, and under which role. The
 // tickets' digests are compared, so that the time tells nothing of a ticket's

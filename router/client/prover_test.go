@@ -188,3 +188,31 @@ func TestRoutersMustProveThemselves(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// FuzzChallenge: whatever a router sends as a challenge or for its proof, a client
+// answers or gives up.
+func FuzzChallenge(f *testing.F) {
+	f.Add([]byte(`{"challenge":"{}","salt":"x","iterations":100,"keylen":16}`), []byte(`{}`))
+	f.Add([]byte(`{"challenge":"`+strings.Repeat("ab", 32)+`","channel_binding":null}`), []byte(`null`))
+	f.Add([]byte(`{"nonce":"LQoK5r8tWCOr9vwMwtvitXaa6k2V/MpAlShI0wKNqYQ=","kdf":"argon2id13","salt":"AAAA","iterations":1,"memory":0}`), []byte(`{"verifier":"AAAA"}`))
+	f.Add([]byte(`{"nonce":"LQoK5r8tWCOr9vwMwtvitXaa6k2V/MpAlShI0wKNqYQ=","kdf":"pbkdf2","salt":"","iterations":1}`), []byte(`[]`))
+	f.Fuzz(func(t *testing.T, extra, welcome []byte) {
+		c := &wamp.Challenge{Extra: wamp.Value{Format: wamp.JSON, Bytes: extra}}
+		if e, err := readChallenge(c); err == nil && (e.Iterations > 100 || e.Memory > 1024) {
+			return // right, and slow
+		}
+		for _, p := range []Prover{
+			WAMPCRA("secret"), Cryptosign(key, ""),
+			&scramProver{silent: silent{auth.MethodSCRAM}, authid: "a", password: "b", nonce: "LQoK5r8tWCOr9vwMwtvitQ=="},
+			&scramProver{silent: silent{auth.MethodCrossbarSCRAM}, authid: "a", password: "b", nonce: "LQoK5r8tWCOr9vwMwtvitQ=="},
+		} {
+			a, err := p.Answer(t.Context(), c)
+			if (err == nil) != (a != nil) || a != nil && a.Signature == "" {
+				t.Errorf("%s: %+v, %v", p.Method(), a, err)
+			}
+			if _, mutual := p.(*scramProver); mutual && p.Welcomed(wamp.Value{Format: wamp.JSON, Bytes: welcome}) == nil {
+				t.Errorf("%s: %q is taken for a proof", p.Method(), welcome)
+			}
+		}
+	})
+}

@@ -162,6 +162,7 @@ type Path struct {
 type WebSocket struct {
 	Subprotocols   []string // that are offered, e.g. "wamp.2.json"
 	Auth           auth.Methods
+	Cookie         *Cookie  // nil: clients get none
 	AllowedOrigins []string // further origins whose pages may connect; "*" in one stands for any text
 	Deflate        *Deflate // nil: messages are not compressed
 }
@@ -171,6 +172,7 @@ type WebSocket struct {
 type LongPoll struct {
 	Subprotocols   []string // that are offered, e.g. "wamp.2.json"
 	Auth           auth.Methods
+	Cookie         *Cookie       // as of a WebSocket
 	AllowedOrigins []string      // as of a WebSocket
 	RequestTimeout time.Duration // how long a receive request waits for messages
 	SessionTimeout time.Duration // how long a client may neither poll nor send

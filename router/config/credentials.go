@@ -118,8 +118,13 @@ func key(v value) []byte {
 func (r *reader) cryptosign(v value, c *Config) *auth.Cryptosign {
 	f := v.fields()
 	for _, name := range []string{"trustroot", "trustroots"} {
-		if roots := f.get(name); !roots.absent() {
-			roots.unsupported("trust roots are not supported: name the keys, or ask an authenticator; nobody joins by a certificate chain")
+		roots := f.get(name)
+		if roots.absent() {
+			continue
+		}
+		roots.unsupported("trust roots are not supported: name the keys, or ask an authenticator; nobody joins by a certificate chain")
+		if f.n != nil && !f.n.has("principals") && !f.n.has("authenticator") {
+			return nil // there is nothing else
 		}
 	}
 	var m *auth.Cryptosign

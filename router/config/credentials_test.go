@@ -32,6 +32,7 @@ func TestMethods(t *testing.T) {
 		want    auth.Methods
 	}{
 		{"anonymous: {type: static, role: frontend, authid: guest}", auth.Methods{Anonymous: &auth.Anonymous{Role: "frontend", Authid: "guest"}}},
+		{"anonymous: {type: static, role: other, realm: realm2}", auth.Methods{Anonymous: &auth.Anonymous{Role: "other", Realm: "realm2"}}},
 		{"anonymous: {type: dynamic, authenticator: com.example.authenticate}", auth.Methods{Anonymous: &auth.Anonymous{Authenticator: &auth.Dynamic{URI: "com.example.authenticate"}}}},
 		{"wampcra: {type: dynamic, authenticator: com.example.authenticate, authenticator-realm: realm1, realms: [realm2]}",
 			auth.Methods{WAMPCRA: &auth.WAMPCRA{Authenticator: &auth.Dynamic{URI: "com.example.authenticate", Realm: "realm1", Realms: []string{"realm2"}}}}},
@@ -67,6 +68,7 @@ func TestMethodErrors(t *testing.T) {
 	for _, test := range []struct{ section, path, want string }{
 		{"anonymous: {type: static, role: frontend, authenticator: a.b}", "anonymous.authenticator", "unknown key; authenticator goes with type: dynamic"},
 		{"anonymous: {type: dynamic, authenticator: com.example.authenticate, role: frontend}", "anonymous.role", "unknown key; role goes with type: static"},
+		{"anonymous: {type: static, role: frontend, realm: realm2}", "anonymous.role", `realm "realm2" has no role "frontend"`},
 		{"anonymous: {type: dynamik}", "anonymous.type", `"dynamik" is not a type of anonymous authentication; did you mean "dynamic"?`},
 		{"anonymous: {type: function, create: a.b}", "anonymous.type", "functions in Python do not run in usher: write an authenticator in Lua, and here type: dynamic, authenticator: its URI; the method is not offered to clients"},
 		{"wampcra: {type: static, principals: {}}", "wampcra", `"users" is missing`},

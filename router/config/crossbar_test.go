@@ -47,7 +47,13 @@ func TestCrossbarWarnings(t *testing.T) {
 			"n.json:3:230: workers[0].transports[0].paths.ws.options.fail_by_drop: usher does not know this; it has no effect",
 		}},
 		{strings.Replace(path(``), `{"anonymous"`, `{"ldap": {"type": "static", "users": {}}, "anonymous"`, 1), []string{
-			`n.json:3:147: workers[0].transports[0].paths.ws.auth.ldap: the method "ldap" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign and tls`,
+			`n.json:3:147: workers[0].transports[0].paths.ws.auth.ldap: the method "ldap" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign, tls and cookie`,
+		}},
+		{strings.Replace(path(``), `{"anonymous"`, `{"cryptosign": {"type": "static", "trustroots": {"realm1": {"certificate": "x"}}}, "anonymous"`, 1), []string{
+			`n.json:3:186: workers[0].transports[0].paths.ws.auth.cryptosign.trustroots: trust roots are not supported: name the keys, or ask an authenticator; nobody joins by a certificate chain`,
+		}},
+		{strings.Replace(path(``), `[{"uri": "*", `, `[{"uri": "*", "allow": {"publish": true}}, {"uri": "*", `, 1), []string{
+			`n.json:2:120: workers[0].realms[0].roles[0].permissions[1]: the rule for " (prefix)" is here twice; this one counts, not that of line 2`,
 		}},
 		{strings.Replace(path(``), `{"anonymous"`, `{"wampcra": {"type": "function", "create": "a.b"}, "anonymous"`, 1), []string{
 			`n.json:3:159: workers[0].transports[0].paths.ws.auth.wampcra.type: functions in Python do not run in usher: write an authenticator in Lua, and here type: dynamic, authenticator: its URI; the method is not offered to clients`,

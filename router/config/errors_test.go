@@ -130,7 +130,7 @@ func TestErrors(t *testing.T) {
 			"a:19:61: transports[0].paths.ws.auth.ticket.principals.joe.ticket: must not be empty",
 		}},
 		{"a", edit(t, "ticket: {type", "tickets: {type"), []string{
-			`a:19:20: transports[0].paths.ws.auth.tickets: the method "tickets" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign and tls; did you mean "ticket"?`,
+			`a:19:20: transports[0].paths.ws.auth.tickets: the method "tickets" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign, tls and cookie; did you mean "ticket"?`,
 		}},
 		{"a", edit(t, "ticket: {type: dynamic, authenticator: com.example.authenticate}", "anonymous: {type: static, role: guest}"), []string{
 			`a:19:43: transports[0].paths.ws.auth.anonymous.role: no realm has the role "guest": nobody can join with it`,
@@ -321,6 +321,8 @@ func TestAliasesCannotGrowWithoutBound(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("usher.yaml", []byte(minimal))
 	f.Add("usher.yaml", []byte("a: &x [1, *x]\n? b\n: |\n  c\n<<: {d: !!int 5}\n--- \n"))
+	f.Add("usher.yaml", []byte(minimal+"          scram: {type: static, principals: {a: {kdf: pbkdf2, salt: AAAA, iterations: 1, stored-key: "+hexKey+", server-key: "+base64Key+", role: frontend}}}\n"+
+		"          cryptosign: {type: static, principals: {a: {authorized_keys: ["+pubkey+"], role: frontend, realm: realm1}}}\n          wampcra: {type: static, users: {a: {secret: b, salt: c, role: frontend}}}\n"))
 	f.Add("x.json", []byte(`{"realms": [{"name": "r", "roles": [1, null]}], "transports": {"a": [2.5e3, true]}}`))
 	f.Add("x.json", []byte(`{"version": 2, "workers": [{"type": "router", "realms": [], "transports": [{}], "components": [{"type": "class"}]}]}`))
 	f.Fuzz(func(t *testing.T, name string, data []byte) {

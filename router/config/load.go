@@ -60,6 +60,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	} else {
 		r.usherFile(v, c)
 	}
+	r.checkCookieStores()
 	// References are checked against what was read: where reading failed, a
 	// missing role would only be an echo of that.
 	if len(r.problems) == 0 {

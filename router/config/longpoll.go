@@ -6,6 +6,7 @@ import "time"
 //
 //	serializers  list of json, msgpack, cbor; absent: all
 //	auth         dict of methods, see methods
+//	cookie       the tracking cookie, see cookie; absent: none
 //	options      dict:
 //	  allowed_origins       as of a path of type websocket
 //	  request_timeout       how long a receive request waits for messages;
@@ -19,6 +20,8 @@ import "time"
 func (r *reader) longPoll(f *fields, c *Config) *LongPoll {
 	l := &LongPoll{Subprotocols: r.subprotocols(f.get("serializers"))}
 	l.Auth = r.methods(f, c)
+	l.Cookie = r.cookie(f.get("cookie"), c)
+	pairCookie(f, &l.Auth, l.Cookie, true)
 	o := f.get("options").fields()
 	l.AllowedOrigins = origins(o.get("allowed_origins"))
 	for _, row := range []struct {

@@ -11,7 +11,7 @@ import (
 // methods reads the key auth, a dict by method. Each is {type: dynamic, …}, see
 // dynamic, or {type: static, …} with
 //
-//	anonymous   role, authid: of all; absent: a random one for each
+//	anonymous   role, realm, authid: of all; absent: a random one for each
 //	ticket      principals: {AUTHID: {ticket, role}}
 //	wampcra     users: {AUTHID: {secret, role, realm, salt, iterations, keylen}}
 //	scram       principals: {AUTHID: {kdf, salt, iterations, memory, stored-key,
@@ -19,6 +19,8 @@ import (
 //	cryptosign  principals: {AUTHID: {authorized_keys, role, realm}}
 //	tls         principals: {AUTHID: {certificate-sha256, certificate-sha1, subject,
 //	            role, realm}}
+//	cookie      nothing: who logged in by another method comes back by the path's
+//	            cookie
 //
 // A realm is the only one that may be joined; absent: any that has the role.
 func (r *reader) methods(f *fields, c *Config) auth.Methods {
@@ -33,7 +35,7 @@ func (r *reader) methods(f *fields, c *Config) auth.Methods {
 		m.Anonymous = &auth.Anonymous{Role: "anonymous"}
 		return m
 	}
-	known := []string{auth.MethodAnonymous, auth.MethodTicket, auth.MethodWAMPCRA, auth.MethodCrossbarSCRAM, auth.MethodCryptosign, auth.MethodTLS}
+	known := []string{auth.MethodAnonymous, auth.MethodTicket, auth.MethodWAMPCRA, auth.MethodCrossbarSCRAM, auth.MethodCryptosign, auth.MethodTLS, auth.MethodCookie}
 	var scram value
 	v.each(func(name string, v value) {
 		switch name {
@@ -56,6 +58,8 @@ func (r *reader) methods(f *fields, c *Config) auth.Methods {
 			if m.TLS = r.certificates(v, c); m.TLS != nil {
 				r.certificateUsers = append(r.certificateUsers, v)
 			}
+		case auth.MethodCookie:
+			m.Cookie = r.cookieMethod(v, c)
 		default:
 			v.unsupported("the method %q is not supported and not offered to clients; there are %s%s", name, all(known), suggest(name, known))
 		}
@@ -95,9 +99,8 @@ func (r *reader) anonymous(v value, c *Config) *auth.Anonymous {
 	var a *auth.Anonymous
 	switch r.methodType(f, "anonymous") {
 	case "static":
-		role := f.need("role")
-		a = &auth.Anonymous{Role: role.name(), Authid: f.get("authid").name()}
-		r.checkRole(c, role)
+		u := r.user(f, c)
+		a = &auth.Anonymous{Role: u.Role, Realm: u.Realm, Authid: f.get("authid").name()}
 	case "dynamic":
 		a = &auth.Anonymous{Authenticator: r.dynamic(f, c)}
 	default:

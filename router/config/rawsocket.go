@@ -24,6 +24,7 @@ const (
 func (r *reader) rawSocket(f *fields, c *Config) *RawSocket {
 	s := &RawSocket{Formats: formats(f.get("serializers"))}
 	s.Auth = r.methods(f, c)
+	pairCookie(f, &s.Auth, nil, false)
 	options := f.get("options").fields()
 	size := options.get("max_message_size")
 	if old := f.get("max_message_size"); !old.absent() {

@@ -19,6 +19,7 @@ type reader struct {
 	checks   []func() // to run when everything is read: references between parts
 
 	certificateUsers []value // methods that want a client certificate
+	cookieStores     []cookieStore
 }
 
 func (r *reader) problem(v value, format string, args []any) Problem {

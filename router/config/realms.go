@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"usher/router/auth"
@@ -134,8 +135,15 @@ func (r *reader) rules(v value) []auth.Rule {
 	for _, item := range v.list() {
 		f := item.fields()
 		rule, ok := r.pattern(f)
-		if ok {
-			unique(first, fmt.Sprintf("%s (%s)", rule.URI, rule.Match), item, "rule for")
+		name := fmt.Sprintf("%s (%s)", rule.URI, rule.Match)
+		earlier, twice := first[name]
+		switch {
+		case !ok:
+		case twice && r.crossbar: // which has examples of its own that say so
+			item.warn("the rule for %q is here twice; this one counts, not that of line %d", name, earlier.n.line)
+			rules = slices.DeleteFunc(rules, func(o auth.Rule) bool { return o.URI == rule.URI && o.Match == rule.Match })
+		default:
+			unique(first, name, item, "rule for")
 		}
 		allow, flat := f.get("allow"), false
 		for _, a := range []auth.Action{auth.Call, auth.Register, auth.Publish, auth.Subscribe} {

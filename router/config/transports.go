@@ -176,12 +176,15 @@ func (r *reader) static(f *fields, c *Config) *Static {
 //
 //	serializers  list of json, msgpack, cbor; absent: all
 //	auth         dict of methods, see methods
+//	cookie       the tracking cookie, see cookie; absent: none
 //	options      dict: allowed_origins, a list of further origins, such as
 //	             https://example.com, whose pages may connect; "*" stands for
 //	             any text; compression, see compression
 func (r *reader) webSocket(f *fields, c *Config) *WebSocket {
 	w := &WebSocket{Subprotocols: r.subprotocols(f.get("serializers"))}
 	w.Auth = r.methods(f, c)
+	w.Cookie = r.cookie(f.get("cookie"), c)
+	pairCookie(f, &w.Auth, w.Cookie, true)
 	options := f.get("options").fields()
 	w.AllowedOrigins = origins(options.get("allowed_origins"))
 	w.Deflate = r.compression(options.get("compression"))

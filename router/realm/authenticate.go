@@ -3,6 +3,7 @@ package realm
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -41,6 +42,9 @@ func (h *handshake) authenticate(r *auth.Request, hello *wamp.Hello) *auth.Accep
 			// The authenticator may take its time: others must not wait for this reader.
 			h.batch.Flush()
 			outcome, proven = dialogue.Decide(h.node.ask(context.Background(), outcome.Ask, r)), true
+		case outcome.Verify != nil:
+			h.batch.Flush()
+			outcome, proven = dialogue.Decide(h.node.verify(outcome.Verify, r)), true
 		case outcome.Accept != nil:
 			return outcome.Accept
 		case outcome.Refuse != nil:
@@ -185,6 +189,16 @@ func (n *Node) ask(ctx context.Context, d *auth.Dynamic, r *auth.Request) (*auth
 		return nil, fmt.Errorf("authenticator %q in realm %q did not answer in time: %w", d.URI, realmName, ctx.Err())
 	}
 	return p, err
+}
+
+// verify has the token checked that r presents.
+func (n *Node) verify(j *auth.JWT, r *auth.Request) (*auth.Principal, error) {
+	if n.tokens == nil {
+		return nil, errors.New("nobody can verify tokens")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), n.limits.AuthenticatorTimeout)
+	defer cancel()
+	return n.tokens.Verify(ctx, j, r.Ticket)
 }
 
 // authenticator finds who is registered under exactly this URI and may be; of

@@ -152,6 +152,9 @@ func (h *handshake) welcome(hello *wamp.Hello, a *auth.Accepted) *session {
 		peer: h.transport.Peer, protocol: h.transport.Protocol,
 		roles: hello.Roles,
 	}
+	if h.transport.Tracking != nil {
+		s.cookies, s.cbtid = h.transport.Tracking.Store, h.transport.Cbtid
+	}
 	h.conn.SetReadDeadline(time.Time{})
 	err := h.conn.Send(&h.batch, &wamp.Welcome{
 		Session:      s.id,
@@ -172,7 +175,10 @@ func (h *handshake) welcome(hello *wamp.Hello, a *auth.Accepted) *session {
 		h.gone("cannot send WELCOME: " + err.Error())
 		return nil
 	}
+	// Before somebody can find the session and revoke this.
+	h.endpoint.Auth.Remember(h.transport, a, time.Now())
 	if e := n.enter(s, a.Realm); e != nil {
+		s.forgetLogin()
 		// The policy changed in this very moment.
 		_ = h.conn.Send(&h.batch, &wamp.Goodbye{Reason: e.URI, Message: e.Text})
 		h.conn.Close(transport.CloseNormal)

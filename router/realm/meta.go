@@ -49,6 +49,10 @@ func metaProcedureNamed(uri string) metaProcedure {
 		return metaKillByAuthrole
 	case "wamp.session.kill_all":
 		return metaKillAll
+	case "wamp.session.logout":
+		return metaLogout
+	case "wamp.session.forget_logins":
+		return metaForgetLogins
 	case metaModifyDetails:
 		return metaSessionModifyDetails
 	case "wamp.registration.list":

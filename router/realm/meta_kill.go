@@ -11,7 +11,8 @@ import (
 // The procedures of the session meta API that end sessions. They end them before
 // they answer: their GOODBYE is queued, and nobody finds them any more. Their
 // connections close in the time that the transport allows, whether or not the
-// client answers. The caller itself is never among them, nor is a session inside
+// client answers. A login that a cookie stands for is forgotten: the client has to
+// prove again who it is. The caller itself is never among them, nor is a session inside
 // the process: what the router consists of is changed by its configuration.
 
 // maxFarewell bounds the message for those that are killed, in bytes: it is queued
@@ -137,6 +138,7 @@ func (c *metaCall) kill(s *session, f lastWords) bool {
 	if !s.end(c.batch, fmt.Sprintf("killed by session %d with %.100s", c.caller.id, f.reason)) {
 		return false
 	}
+	s.forgetLogin()
 	s.send(c.batch, &wamp.Goodbye{Reason: f.reason, Message: f.message})
 	s.conn.Close(transport.CloseNormal)
 	return true

@@ -50,6 +50,9 @@ type Node struct {
 	// authorizations counts the changes that make void what authorizers have said.
 	authorizations atomic.Uint64
 
+	logins Logins             // nil: none are remembered
+	tokens auth.TokenVerifier // nil: there are none
+
 	throttle      *auth.Throttle
 	failedLogins  atomic.Uint64
 	slowedLogins  atomic.Uint64

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"usher/router/auth"
 	"usher/router/transport"
 	"usher/router/wamp"
 )
@@ -24,8 +25,10 @@ type session struct {
 	local    *Local         // nil: a client
 
 	authmethod, authprovider string
-	peer, protocol           string     // of the connection, as authenticators see it
-	roles                    wamp.Roles // that the client announced; a Local has all features
+	peer, protocol           string           // of the connection, as authenticators see it
+	roles                    wamp.Roles       // that the client announced; a Local has all features
+	cookies                  auth.CookieStore // of its connection; nil: it has no cookie
+	cbtid                    string           // the cookie's value
 
 	rules  atomic.Pointer[rules] // of its role; Apply replaces them
 	isSlow atomic.Bool           // it was closed for not reading, and that was logged

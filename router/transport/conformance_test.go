@@ -239,7 +239,7 @@ func (f fuzzingClient) install(interpreter string) (string, error) {
 func echoServer(t *testing.T, d *Deflate) string {
 	tr := New(Options{MaxMessageSize: 32 << 20, QueueBytes: 64 << 20})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := tr.upgrade(w, r, "", d)
+		c, err := tr.upgrade(w, r, "", UpgradeOptions{Deflate: d})
 		if err != nil {
 			t.Error(err)
 			return

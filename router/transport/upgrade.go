@@ -18,8 +18,9 @@ var ErrSubprotocol = errors.New("no WebSocket subprotocol in common")
 // UpgradeOptions say what a client may agree on. The zero value offers all
 // Subprotocols, and no compression.
 type UpgradeOptions struct {
-	Subprotocols []string // that are offered
-	Deflate      *Deflate // nil: messages are not compressed
+	Subprotocols []string    // that are offered
+	Deflate      *Deflate    // nil: messages are not compressed
+	Header       http.Header // further lines of the answer; may be nil
 }
 
 // Upgrade answers a WebSocket handshake and returns the connection. The
@@ -38,12 +39,12 @@ func (t *Transport) Upgrade(w http.ResponseWriter, r *http.Request, o UpgradeOpt
 		http.Error(w, text, http.StatusBadRequest)
 		return nil, fmt.Errorf("%w: client offers %q", ErrSubprotocol, r.Header.Values("Sec-Websocket-Protocol"))
 	}
-	return t.upgrade(w, r, name, o.Deflate)
+	return t.upgrade(w, r, name, o)
 }
 
 // upgrade answers a handshake with the subprotocol of that name.
-func (t *Transport) upgrade(w http.ResponseWriter, r *http.Request, name string, d *Deflate) (*WebSocket, error) {
-	deflate, extension := d.accept(r.Header)
+func (t *Transport) upgrade(w http.ResponseWriter, r *http.Request, name string, o UpgradeOptions) (*WebSocket, error) {
+	deflate, extension := o.Deflate.accept(r.Header)
 	h := &hijacker{ResponseWriter: w, extension: extension}
 	up := websocket.Upgrader{
 		ReadBufferSize:   handshakeBuffer,
@@ -53,7 +54,10 @@ func (t *Transport) upgrade(w http.ResponseWriter, r *http.Request, name string,
 		HandshakeTimeout: t.options.WriteTimeout, // of the answer
 		Error:            refuseHandshake,
 	}
-	header := http.Header{}
+	header := o.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
 	if name != "" {
 		header["Sec-Websocket-Protocol"] = []string{name}
 	}

@@ -77,7 +77,8 @@ func (l *listener) upgrade(w http.ResponseWriter, r *http.Request, s *site, sock
 		Path:            r.URL.Path,
 		Query:           r.URL.RawQuery,
 	}
-	c, err := l.server.options.Transport.Upgrade(w, r, transport.UpgradeOptions{Subprotocols: socket.subprotocols, Deflate: socket.deflate})
+	header := socket.cookie.identify(r, t)
+	c, err := l.server.options.Transport.Upgrade(w, r, transport.UpgradeOptions{Subprotocols: socket.subprotocols, Deflate: socket.deflate, Header: header})
 	if err != nil {
 		l.log().Debug("WebSocket handshake failed", slog.Any("error", err), slog.String("peer", peer))
 		return

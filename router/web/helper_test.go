@@ -114,12 +114,20 @@ transports:
 // start runs a Server until the test ends.
 func start(t *testing.T, c *config.Config) *world {
 	t.Helper()
+	return startWith(t, c, func(*Options) {})
+}
+
+// startWith is start with other options.
+func startWith(t *testing.T, c *config.Config, change func(*Options)) *world {
+	t.Helper()
 	w := &world{sessions: &sessions{make(chan admitted, 64)}, health: &health{}, log: &logBuffer{}}
-	var err error
-	w.Server, err = Listen(c, Options{
+	o := Options{
 		Stats: noStats, Sessions: w.sessions, Transport: transport.New(transport.Options{}), Health: w.health,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	}
+	change(&o)
+	var err error
+	w.Server, err = Listen(c, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,6 +71,7 @@ type socket struct {
 	subprotocols []string
 	origins      []string
 	deflate      *transport.Deflate
+	cookie       *tracking // nil: clients get none
 }
 
 // build makes the site of t, one of c's transports.
@@ -97,6 +98,11 @@ func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 			withheld = append(withheld, t.Endpoint.TLS.Key)
 		}
 	}
+	for _, k := range c.Cookies() {
+		if k.File != "" {
+			withheld = append(withheld, k.File)
+		}
+	}
 	for _, p := range t.Paths {
 		switch {
 		case p.WebSocket != nil:
@@ -105,9 +111,12 @@ func (l *listener) build(c *config.Config, t *config.Transport) (*site, error) {
 				subprotocols: p.WebSocket.Subprotocols,
 				origins:      p.WebSocket.AllowedOrigins,
 				deflate:      (*transport.Deflate)(p.WebSocket.Deflate),
+				cookie:       l.track(p.WebSocket.Cookie, &p.WebSocket.Auth),
 			}
 		case p.LongPoll != nil:
-			s.polls[p.Path] = newPollPath(&p)
+			poll := newPollPath(&p)
+			poll.cookie = l.track(p.LongPoll.Cookie, &p.LongPoll.Auth)
+			s.polls[p.Path] = poll
 		case p.Static != nil:
 			s.folders = append(s.folders, folder{path: p.Path, files: &directory{name: p.Static.Directory, withheld: withheld}})
 		case p.Page:

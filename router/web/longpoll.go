@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -29,6 +30,7 @@ type pollPath struct {
 	origins      []string
 	wait         time.Duration // of a receive request
 	options      transport.LongPollOptions
+	cookie       *tracking // nil: clients get none
 }
 
 // The bounds on the requests of a long-poll transport.
@@ -197,6 +199,7 @@ func (l *listener) openPoll(w http.ResponseWriter, r *http.Request, s *site, p *
 		Path:            p.path,
 		Query:           r.URL.RawQuery,
 	}
+	header := p.cookie.identify(r, t)
 	entry, err := l.server.polls.add(l, p.path, func() (*transport.LongPoll, error) {
 		return l.server.options.Transport.OpenLongPoll(t.Protocol, p.options)
 	})
@@ -212,6 +215,7 @@ func (l *listener) openPoll(w http.ResponseWriter, r *http.Request, s *site, p *
 		refuse(w, http.StatusInternalServerError, "The answer can't be written.")
 		return
 	}
+	maps.Copy(w.Header(), header)
 	w.Header().Set("Content-Type", "application/json")
 	// An error means that the client is gone: its session will not hear of it.
 	_, _ = w.Write(answer)

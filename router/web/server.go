@@ -46,13 +46,16 @@ type Status struct {
 	Degraded []string // what works in an older form, e.g. a component whose reload failed
 }
 
-// Options are what a Server uses of the router. All are required.
+// Options are what a Server uses of the router. All but Cookies are required.
 type Options struct {
 	Sessions  Sessions
 	Transport *transport.Transport
 	Stats     func() realm.Stats // of the sessions
 	Health    Health
 	Log       *slog.Logger
+	// Cookies returns the store of a cookie of the configuration that Listen or Reload
+	// is called with. It may be called concurrently. Nil: clients get no cookies.
+	Cookies func(*config.Cookie) CookieStore
 }
 
 // Server is the listeners of one router. Its methods may be called concurrently.

@@ -51,6 +51,10 @@ func sqlCommon() []string {
 		`fails("my own", db.transaction, db, function(tx) tx:exec("UPDATE users SET score = 8 WHERE id = 1") error("my own") end)
 		 is(db:query_row("SELECT score FROM users WHERE id = 1").score, 7)`,
 		`local kept db:transaction(function(tx) kept = tx end) fails("the transaction has ended", kept.query, kept, "SELECT 1")`,
+		`for _, method in ipairs{"query", "query_row", "exec", "transaction"} do
+		   fails("db:" .. method .. " inside of db:transaction(function(tx) … end): use tx", db.transaction, db, function(tx) db[method](db, method == "transaction" and print or "SELECT 1") end)
+		 end
+		 is(#db:query("SELECT id FROM users"), 3)`,
 		`local a, b, c = db:transaction(function() return 1, nil, 3 end) is(a, 1) is(b, nil) is(c, 3)`,
 		// What is wrong is raised, and nothing of it is left.
 		`fails("sql: database db: ", db.query, db, "SELEC 1") fails("nowhere", db.query, db, "SELECT * FROM nowhere")`,

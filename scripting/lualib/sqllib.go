@@ -58,6 +58,7 @@ type sqlHandle struct {
 	values    *luaconv.Converter
 	databases func() *Databases
 	self      *lua.LTable
+	within    bool // its transaction runs
 
 	// Of a transaction.
 	tx    *sql.Tx // nil: none
@@ -130,6 +131,7 @@ func (h *sqlHandle) run(L *lua.LState, verb string, most int) *sqlRows {
 	}
 	text, params := checkText(L, 2), h.params(L)
 	mayReachOut(L, "sql:"+verb)
+	h.checkWithin(L, verb)
 	if h.ended {
 		Errorf(L, "sql: the transaction has ended")
 	}
@@ -163,6 +165,14 @@ func (h *sqlHandle) run(L *lua.LState, verb string, most int) *sqlRows {
 		h.fail(L, err)
 	}
 	return rows
+}
+
+// checkWithin raises an error where a script uses the database in place of the
+// transaction that it is in: it would wait for itself, for a lock or a connection.
+func (h *sqlHandle) checkWithin(L *lua.LState, verb string) {
+	if h.within {
+		Errorf(L, "sql: db:%s inside of db:transaction(function(tx) … end): use tx", verb)
+	}
 }
 
 // params are the arguments from 3 on.
@@ -322,6 +332,7 @@ func (h *sqlHandle) transaction(L *lua.LState) int {
 	}
 	fn := CheckFunction(L, 2)
 	mayReachOut(L, "sql:transaction")
+	h.checkWithin(L, "transaction")
 	db, err := h.databases().get(h.name)
 	if err != nil {
 		h.fail(L, err)
@@ -340,8 +351,9 @@ func (h *sqlHandle) transaction(L *lua.LState) int {
 	defer cancel()
 	in := &sqlHandle{name: h.name, values: h.values, databases: h.databases}
 	var conn *sql.Conn
+	h.within = true
 	defer func() {
-		in.ended = true
+		h.within, in.ended = false, true
 		if in.tx != nil {
 			in.tx.Rollback() // has no effect after a commit; the deadline bounds it
 		}
