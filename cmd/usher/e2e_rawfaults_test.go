@@ -243,17 +243,24 @@ func TestRawSocketHalfOpenHandshakes(t *testing.T) {
 
 func TestRawSocketGoodbyeOnSignal(t *testing.T) {
 	usher := startUsher(t, usherOptions{config: openRawConfig})
+	callee := join(t, usher.url)
+	callee.send(64, callee.request(), map[string]any{}, "com.example.answer")
+	callee.expect(65)
 	var peers []*rawPeer
 	for range 20 {
 		p := joinRawSocket(t, usher, 15)
-		p.send(48, 1, map[string]any{}, "com.example.none") // unread
+		p.send(48, 1, map[string]any{}, "com.example.answer")
+		invocation := callee.expect(68)
+		callee.send(70, invocation[1], map[string]any{}) // which stays unread for now
 		peers = append(peers, p)
 	}
+	callee.send(48, callee.request(), map[string]any{}, "com.example.none")
+	callee.expect(8, 48) // so that all that it said before was handled
 	if err := usher.command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range peers {
-		p.expect(8, 48)
+		p.expect(50)
 		p.expect(6, nil, "wamp.close.system_shutdown")
 		p.expectEnd()
 	}

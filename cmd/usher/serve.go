@@ -96,9 +96,9 @@ func (s *server) run(ctx context.Context, forceable func()) error {
 
 	watching, endWatch := context.WithCancel(ctx)
 	reload := make(chan struct{}, 1)
-	if s.source.file != "" {
+	if file := s.source.file; file != "" { // which no reload changes
 		running.Go(func() { s.watchConfig(watching, reload) })
-		running.Go(func() { watchFile(watching, s.source.file, watchInterval, func() { notify(reload) }) })
+		running.Go(func() { watchFile(watching, file, watchInterval, func() { notify(reload) }) })
 	}
 
 	var err error
