@@ -32,6 +32,8 @@ type BenchOptions struct {
 	Realm   string
 	// Open adds globals before Source runs.
 	Open func(*Bench)
+	// Wait runs f, for which the virtual machine waits, and may use L meanwhile.
+	Wait func(L *lua.LState, f func())
 }
 
 // NewBench makes a Bench and runs its source. It loads no component.
@@ -55,6 +57,7 @@ func (h *Host) NewBench(ctx context.Context, o BenchOptions) (*Bench, error) {
 		session: o.Session,
 		store:   h.services.stores.of(o.Realm),
 		single:  true,
+		await:   o.Wait,
 		needs:   map[string]digest{},
 		places:  map[place]int{},
 	}

@@ -117,6 +117,7 @@ type generation struct {
 	timers       []*timer
 	leader       *vm // until the pool has it
 	pool         *pool
+	await        func(L *lua.LState, f func()) // of a Bench; nil: see vm.wait
 
 	mu    sync.Mutex
 	needs map[string]digest // files that it was made of; zero: not there

@@ -45,7 +45,11 @@ func (v *vm) mayReachOut(L *lua.LState, what string) {
 
 // wait runs f, in which the VM waits and does not count as computing. The leader
 // has no pool yet while its top level runs.
-func (v *vm) wait(f func()) {
+func (v *vm) wait(L *lua.LState, f func()) {
+	if v.gen.await != nil {
+		v.gen.await(L, f)
+		return
+	}
 	if p := v.gen.pool; p != nil {
 		p.pause()
 		defer p.resume()

@@ -31,8 +31,8 @@ type Options struct {
 	Outside func(L *lua.LState, what string)
 
 	// Wait runs f, during which the virtual machine only waits for something
-	// outside. Nil: f is run.
-	Wait func(f func())
+	// outside; L is the thread that does. Nil: f is run.
+	Wait func(L *lua.LState, f func())
 }
 
 // ErrBroken is wrapped by what Broken returns.

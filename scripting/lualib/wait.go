@@ -23,7 +23,7 @@ func waitFor(L *lua.LState, f func(ctx context.Context)) {
 	ctx, cancel := waitContext(L)
 	defer cancel()
 	if m := machineOf(L); m != nil && m.options.Wait != nil {
-		m.options.Wait(func() { f(ctx) })
+		m.options.Wait(L, func() { f(ctx) })
 	} else {
 		f(ctx)
 	}

@@ -131,6 +131,7 @@ func (w *world) build(ctx context.Context, full bool) error {
 		Session: w.session.local, Realm: w.realm,
 		Limits: lua51.Limits{Wall: w.suite.options.Timeout, Instructions: 1_000_000_000, Bytes: 512 << 20},
 		Open:   w.open,
+		Wait:   func(L *lua.LState, f func()) { w.await(L, func(context.Context) { f() }) },
 	})
 	w.collecting = false
 	return err

@@ -193,6 +193,7 @@ function string.sub(s, i, j) end
 ---@return string
 function string.upper(s) end
 
+---@class tablelib
 table = {}
 
 ---@param list any[]
@@ -244,6 +245,7 @@ function table.setn(t, n) end
 ---@param before? fun(a: T, b: T): boolean
 function table.sort(list, before) end
 
+---@class mathlib
 math = {}
 
 ---@type number
@@ -379,6 +381,7 @@ function math.tan(x) end
 ---@return number
 function math.tanh(x) end
 
+---@class oslib
 os = {}
 
 ---Seconds since the virtual machine began.

@@ -31,6 +31,7 @@ function after_each(fn) end
 function expect(value) end
 
 ---The router that a test runs in, and everything around it.
+---@class testlib
 test = {}
 
 ---Names the components that are loaded. The default is the one that has the file's name.
@@ -183,7 +184,7 @@ function Expectation:to_be_near(n, tolerance) end
 ---@field status? integer 200 by default
 ---@field headers? table<string, string>
 ---@field body? string
----@field json? any in place of a body
+---@field json? any that is sent as JSON
 ---@field error? string there is no answer, for this reason
 
 ---@class FakeRequest

@@ -5,6 +5,7 @@
 
 ---The component's session: what it offers to clients and asks of them.
 ---Options are spelled as in WAMP.
+---@class routerlib
 router = {}
 
 ---Joins the component to a realm. Once, at the top level, before anything else of router.
@@ -118,6 +119,7 @@ null = nil
 function require(name) end
 
 ---State that the components of a realm share. It survives reloads; it is bounded, and nothing is evicted: what does not fit is an error.
+---@class kvlib
 kv = {}
 
 ---Returns what is stored; nil where there is nothing, or it has expired.
@@ -158,6 +160,7 @@ function kv.delete(key) end
 function kv.keys(prefix, limit) end
 
 ---Writes to the router's log. What is secret in the running call shows as ***.
+---@class loglib
 log = {}
 
 ---@param message string
@@ -177,6 +180,7 @@ function log.warn(message, fields) end
 function log.error(message, fields) end
 
 ---Requests by HTTP, within the deadline of the call. Addresses that are not on the Internet are refused unless scripts.http allows them.
+---@class httplib
 http = {}
 
 ---@param url string
@@ -198,6 +202,7 @@ function http.post(url, body, options) end
 function http.request(options) end
 
 ---Databases that the configuration names. Errors of the database are raised.
+---@class sqllib
 sql = {}
 
 ---@param name string as in scripts.sql
@@ -205,6 +210,7 @@ sql = {}
 function sql.open(name) end
 
 ---JSON, where null is the value null, {} an object and router.list {} an empty array.
+---@class jsonlib
 json = {}
 
 ---@param value any
@@ -217,6 +223,7 @@ function json.encode(value) end
 function json.decode(text) end
 
 ---Hashes, passwords and signatures. Bytes are strings: see hex_encode and base64_encode.
+---@class cryptolib
 crypto = {}
 
 ---Compares secrets in constant time. True only for two equal strings that are not empty.
@@ -364,6 +371,7 @@ function crypto.totp_verify(secret, code, options) end
 function crypto.jwt_verify(token, options) end
 
 ---Times are seconds since 1970, with a fraction.
+---@class timelib
 time = {}
 
 ---@return number
@@ -382,6 +390,7 @@ function time.parse(text) end
 ---@return string RFC 3339 in UTC
 function time.format(seconds) end
 
+---@class urllib
 url = {}
 
 ---@param text string
@@ -409,6 +418,7 @@ function url.query_encode(values) end
 function url.query_decode(text) end
 
 ---The environment, of which scripts see the variables that scripts.env lists.
+---@class envlib
 env = {}
 
 ---@param name string
@@ -589,7 +599,7 @@ function env.get(name) end
 ---@field method? string
 ---@field headers? table<string, string>
 ---@field body? string
----@field json? any is sent as JSON, in place of a body
+---@field json? any that is sent as JSON, not with a body
 ---@field timeout? number seconds, within those of the call
 ---@field max_bytes? integer of the answer
 ---@field redirects? integer that are followed; 5 by default
