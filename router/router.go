@@ -10,6 +10,7 @@ import (
 	"usher/router/config"
 	"usher/router/cookies"
 	"usher/router/realm"
+	"usher/router/tokens"
 	"usher/router/transport"
 	"usher/router/web"
 )
@@ -28,6 +29,7 @@ type Router struct {
 	node    *realm.Node
 	web     *web.Server
 	cookies *cookies.Set
+	tokens  *tokens.Verifier
 
 	mu     sync.Mutex
 	config *config.Config // in force
@@ -42,6 +44,8 @@ func New(c *config.Config, o Options) (*Router, error) {
 	}
 	node := realm.NewNode(Policy(c), realmLimits(c.Limits), o.Agent, o.Log)
 	node.SetLogins(stores)
+	verifier := tokens.New(tokens.Options{Log: o.Log})
+	node.SetTokens(verifier)
 	server, err := web.Listen(c, web.Options{
 		Sessions:  node,
 		Stats:     node.Stats,
@@ -53,7 +57,8 @@ func New(c *config.Config, o Options) (*Router, error) {
 	if err != nil {
 		return nil, errors.Join(err, stores.Keep(nil))
 	}
-	return &Router{log: o.Log, node: node, web: server, cookies: stores, config: c}, nil
+	verifier.Use(c.Tokens())
+	return &Router{log: o.Log, node: node, web: server, cookies: stores, tokens: verifier, config: c}, nil
 }
 
 // Node is where components join.
@@ -76,9 +81,12 @@ func (r *Router) Apply(c *config.Config) ([]config.Change, error) {
 	if err := r.cookies.Open(cookieSpecs(c)); err != nil {
 		return nil, err
 	}
+	r.tokens.Use(append(r.config.Tokens(), c.Tokens()...))
 	if err := r.web.Reload(c); err != nil {
+		r.tokens.Use(r.config.Tokens())
 		return nil, errors.Join(err, r.cookies.Keep(cookieSpecs(r.config)))
 	}
+	r.tokens.Use(c.Tokens())
 	r.node.Apply(Policy(c))
 	if err := r.cookies.Keep(cookieSpecs(c)); err != nil {
 		r.log.Error("a cookie store that is not used any more can't be written", slog.Any("error", err))
@@ -100,5 +108,7 @@ func (r *Router) Shutdown(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("shut down sessions: %w", err)
 	}
-	return errors.Join(err, <-webDone, r.cookies.Keep(nil))
+	err = errors.Join(err, <-webDone, r.cookies.Keep(nil))
+	r.tokens.Close()
+	return err
 }

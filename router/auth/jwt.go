@@ -18,14 +18,15 @@ type JWT struct {
 	JWKS       string
 	Algorithms []string      // that signatures may have; of public keys only
 	Leeway     time.Duration // by which clocks may differ
-	Refresh    time.Duration // after which keys are fetched again
-	RequireExp bool          // refuses tokens that do not expire
+	Refresh    time.Duration // after which keys are fetched again; not zero
+	// WithoutExpiry accepts tokens that never expire.
+	WithoutExpiry bool
 
 	AuthidClaim string // whose text is the authid
-	RoleClaim   string // whose text is the role; empty: it is Role
-	Role        string
-	RealmClaim  string // whose text is the realm; empty: it is Realm
-	Realm       string // empty: as asked for
+	RoleClaim   string // whose text is the role
+	Role        string // without that claim
+	RealmClaim  string // whose text is the realm
+	Realm       string // without that claim; both empty: as asked for
 }
 
 // JWTAlgorithms are those that a JWT may name, all with a public key.

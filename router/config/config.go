@@ -305,6 +305,17 @@ func (c *Config) Dynamics() []*auth.Dynamic {
 	return all
 }
 
+// Tokens returns which tokens are accepted anywhere.
+func (c *Config) Tokens() []*auth.JWT {
+	var all []*auth.JWT
+	for _, m := range c.Methods() {
+		if m.Ticket != nil && m.Ticket.JWT != nil {
+			all = append(all, m.Ticket.JWT)
+		}
+	}
+	return all
+}
+
 // methods are those by which clients log in at p; nil: they can't.
 func (p *Path) methods() *auth.Methods {
 	switch {

@@ -12,7 +12,7 @@ import (
 // dynamic, or {type: static, …} with
 //
 //	anonymous   role, realm, authid: of all; absent: a random one for each
-//	ticket      principals: {AUTHID: {ticket, role}}
+//	ticket      principals: {AUTHID: {ticket, role}}; or type: jwt, see tokens
 //	wampcra     users: {AUTHID: {secret, role, realm, salt, iterations, keylen}}
 //	scram       principals: {AUTHID: {kdf, salt, iterations, memory, stored-key,
 //	            server-key, role, realm}}; wamp-scram is the same
@@ -60,6 +60,8 @@ func (r *reader) methods(f *fields, c *Config) auth.Methods {
 			}
 		case auth.MethodCookie:
 			m.Cookie = r.cookieMethod(v, c)
+		case auth.MethodJWT, "oidc":
+			v.unsupported("tokens are the tickets of clients: write ticket: {type: jwt, …}; clients may call the method jwt as well")
 		default:
 			v.unsupported("the method %q is not supported and not offered to clients; there are %s%s", name, all(known), suggest(name, known))
 		}
@@ -76,13 +78,13 @@ func all(names []string) string {
 
 // methodType reads the type of a method: static, dynamic or, where it can't be
 // had, "".
-func (r *reader) methodType(f *fields, what string) string {
+func (r *reader) methodType(f *fields, what string, further ...string) string {
 	typ := f.need("type")
 	if typ.n != nil && typ.n.kind == kindString && typ.n.text == "function" {
 		typ.unsupported("functions in Python do not run in usher: write an authenticator in Lua, and here type: dynamic, authenticator: its URI; the method is not offered to clients")
 		return ""
 	}
-	return typ.oneOf("a type of "+what+" authentication", "static", "dynamic")
+	return typ.oneOf("a type of "+what+" authentication", append([]string{"static", "dynamic"}, further...)...)
 }
 
 // misplaced says where keys belong that go with the other type.
@@ -127,7 +129,9 @@ func (r *reader) checkRole(c *Config, role value) {
 func (r *reader) ticket(v value, c *Config) *auth.Ticket {
 	f := v.fields()
 	var t *auth.Ticket
-	switch r.methodType(f, "ticket") {
+	switch r.methodType(f, "ticket", "jwt") {
+	case "jwt":
+		t = &auth.Ticket{JWT: r.tokens(f, c)}
 	case "static":
 		t = &auth.Ticket{Principals: r.principals(f.need("principals"), c)}
 	case "dynamic":

@@ -17,6 +17,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	lua "github.com/yuin/gopher-lua"
+
+	own "usher/router/jwt"
 )
 
 // issuer signs tokens with a key of each kind.
@@ -155,7 +157,7 @@ func TestJWT(t *testing.T) {
 		{"no audience", i.token(rs, i.rsa, nil, with(map[string]any{"aud": "absent"})), `{key = rsa, algorithm = "RS256", audience = "me"}`, "no aud"},
 		{"nothing", "", `{key = rsa, algorithm = "RS256"}`, "not a token"},
 		{"dots", "..", `{key = rsa, algorithm = "RS256"}`, "not a token"},
-		{"large", strings.Repeat("a", maxToken+1), `{key = rsa, algorithm = "RS256"}`, "more than 65536 bytes"},
+		{"large", strings.Repeat("a", own.MaxToken+1), `{key = rsa, algorithm = "RS256"}`, "more than 65536 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			L.SetGlobal("token", lua.LString(c.token))
