@@ -38,7 +38,7 @@ type loginFlags struct {
 	Ticket         *string `help:"The ticket. Default: the environment variable USHER_TICKET, else the first line of standard input."`
 	Secret         *string `aliases:"password" help:"The secret or password of wampcra and SCRAM. Default: the environment variable USHER_SECRET, else the first line of standard input."`
 	Key            string  `placeholder:"FILE" help:"The Ed25519 key of cryptosign: its seed as 64 hexadecimal digits or 32 bytes, or PEM (PKCS #8)."`
-	ChannelBinding string  `placeholder:"TYPE" help:"Bind cryptosign to the TLS connection: tls-unique or tls-exporter."`
+	ChannelBinding string  `placeholder:"TYPE" help:"Bind the proof of cryptosign or SCRAM to the TLS connection: tls-unique or tls-exporter."`
 	Cert           string  `placeholder:"FILE" help:"A client certificate in PEM form, for wss:// and rss://."`
 	CertKey        string  `placeholder:"FILE" help:"Its private key. Default: it is in the file of --cert."`
 }
@@ -96,7 +96,7 @@ func (f *loginFlags) prover(ctx context.Context, method string, in io.Reader) (p
 		return client.WAMPCRA(secret), hidden("secret", secret), err
 	case auth.MethodSCRAM, auth.MethodCrossbarSCRAM:
 		secret, err := readSecret(ctx, "password", f.Secret, secretVariable, in)
-		return client.SCRAM(method, f.Authid, secret), hidden("password", secret), err
+		return client.BoundSCRAM(method, f.Authid, secret, f.ChannelBinding), hidden("password", secret), err
 	case auth.MethodCryptosign:
 		key, err := readKey(f.Key)
 		if err != nil {

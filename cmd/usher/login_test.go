@@ -217,10 +217,14 @@ func TestCommandsLogInByEveryMethod(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]int{
-		"--key DIR/key.hex --channel-binding tls-exporter":   exitOK,
-		"--key DIR/key.hex --channel-binding tls-unique":     exitOK,
-		"--key DIR/other.hex --channel-binding tls-exporter": exitLogin,
-		"--cert DIR/stranger.both":                           exitConnect,
+		"--key DIR/key.hex --channel-binding tls-exporter":                                exitOK,
+		"--key DIR/key.hex --channel-binding tls-unique":                                  exitOK,
+		"--key DIR/other.hex --channel-binding tls-exporter":                              exitLogin,
+		"--cert DIR/stranger.both":                                                        exitConnect,
+		"--authid joe --method wamp-scram --secret s3cret --channel-binding tls-exporter": exitOK,
+		"--authid joe --method wamp-scram --secret s3cret --channel-binding tls-unique":   exitOK,
+		"--authid joe --method scram --secret s3cret --channel-binding tls-exporter":      exitOK,
+		"--authid joe --method wamp-scram --secret wrong --channel-binding tls-exporter":  exitLogin,
 	} {
 		for _, url := range []string{url, raw} {
 			if status, out, errs := run(url, args, ""); status != want {

@@ -161,9 +161,13 @@ func (p *cryptosignProver) Hello(t *auth.Transport) (auth.Extra, error) {
 		return e, nil
 	}
 	if p.channel = t.ChannelID(p.binding); len(p.channel) != 32 {
-		return e, fmt.Errorf("channel binding %q is not available on this connection", p.binding)
+		return e, noBinding(p.binding)
 	}
 	return e, nil
+}
+
+func noBinding(kind string) error {
+	return fmt.Errorf("channel binding %q is not available on this connection", kind)
 }
 
 func (p *cryptosignProver) Answer(_ context.Context, c *wamp.Challenge) (*auth.Answer, error) {
@@ -186,6 +190,8 @@ func (p *cryptosignProver) Answer(_ context.Context, c *wamp.Challenge) (*auth.A
 type scramProver struct {
 	silent
 	authid, password string
+	binding          string // type of channel binding; empty: none
+	channel          []byte
 	nonce            string
 	salted           []byte
 	message          string
@@ -196,16 +202,26 @@ type scramProver struct {
 // keys were made for clients of Crossbar.io. Authid and password are taken as they
 // are.
 func SCRAM(method, authid, password string) Prover {
-	return &scramProver{silent: silent{method}, authid: authid, password: password}
+	return BoundSCRAM(method, authid, password, "")
+}
+
+// BoundSCRAM is SCRAM with a channel binding as Cryptosign has it.
+func BoundSCRAM(method, authid, password, binding string) Prover {
+	return &scramProver{silent: silent{method}, authid: authid, password: password, binding: binding}
 }
 
 func (p *scramProver) crossbar() bool { return p.method == auth.MethodCrossbarSCRAM }
 
-func (p *scramProver) Hello(*auth.Transport) (auth.Extra, error) {
+func (p *scramProver) Hello(t *auth.Transport) (auth.Extra, error) {
+	if p.binding != "" {
+		if p.channel = t.ChannelBinding(p.binding); len(p.channel) == 0 {
+			return auth.Extra{}, noBinding(p.binding)
+		}
+	}
 	random := make([]byte, 16)
 	_, _ = rand.Read(random) // never fails; see crypto/rand
 	p.nonce = base64.StdEncoding.EncodeToString(random)
-	return auth.Extra{Nonce: p.nonce}, nil
+	return auth.Extra{Nonce: p.nonce, ChannelBinding: p.binding}, nil
 }
 
 func (p *scramProver) Answer(_ context.Context, c *wamp.Challenge) (*auth.Answer, error) {
@@ -224,14 +240,17 @@ func (p *scramProver) Answer(_ context.Context, c *wamp.Challenge) (*auth.Answer
 	if !p.crossbar() {
 		name, binding = strings.NewReplacer("=", "=3D", ",", "=2C").Replace(p.authid), base64.StdEncoding.EncodeToString([]byte("n,,"))
 	}
+	if p.binding != "" {
+		binding = base64.StdEncoding.EncodeToString(append([]byte("p="+p.binding+",,"), p.channel...))
+	}
 	p.message = "n=" + name + ",r=" + p.nonce + ",r=" + e.Nonce + ",s=" + *e.Salt + ",i=" + strconv.Itoa(e.Iterations) + ",c=" + binding + ",r=" + e.Nonce
 	key := mac(p.salted, "Client Key")
 	stored := sha256.Sum256(key)
 	proof := make([]byte, sha256.Size)
 	subtle.XORBytes(proof, key, mac(stored[:], p.message))
 	a := &auth.Answer{Signature: base64.StdEncoding.EncodeToString(proof)}
-	if !p.crossbar() {
-		a.Extra.Nonce = e.Nonce
+	if !p.crossbar() || p.binding != "" {
+		a.Extra = auth.Extra{Nonce: e.Nonce, ChannelBinding: p.binding, CbindData: base64.StdEncoding.EncodeToString(p.channel)}
 	}
 	return a, nil
 }

@@ -480,7 +480,7 @@ function env.get(name) end
 ---@field salt? string for wampcra and scram
 ---@field iterations? integer for wampcra and scram
 ---@field keylen? integer for wampcra, in bytes
----@field kdf? "argon2id13"|"pbkdf2" for scram
+---@field kdf? "argon2id13"|"pbkdf2"|"argon2id-13" for scram
 ---@field memory? integer for scram, in KiB
 ---@field stored_key? string|userdata for scram
 ---@field server_key? string|userdata for scram
@@ -658,7 +658,7 @@ function Database:transaction(fn) end
 
 ---@class (exact) ScramOptions
 ---@field password string
----@field kdf? "argon2id13"|"pbkdf2"
+---@field kdf? "argon2id13"|"pbkdf2"|"argon2id-13" the last for clients of Crossbar.io, who say scram
 ---@field iterations? integer
 ---@field memory? integer KiB
 ---@field salt? string base64; a new one by default
