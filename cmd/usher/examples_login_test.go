@@ -46,7 +46,7 @@ func TestExampleTicketFile(t *testing.T) {
 // passwords plays with an example whose users are in a database.
 func (e *example) passwords(t *testing.T, by func(authid, password string) client.Options, denied string) {
 	t.Helper()
-	e.log.waitFor(t, 0, "ready")
+	e.log.waitFor(t, 0, "users are ready")
 	admin := e.join(t, by("admin", "open sesame"))
 	set := func(c *client.Client, want string, args ...any) {
 		t.Helper()
@@ -165,7 +165,7 @@ func TestExampleJWT(t *testing.T) {
 	t.Setenv("JWKS_URL", issuer.URL)
 	e := writeExample(t, "jwt")
 	e.replace(t, "usher.yaml", "JWKS_URL]", "JWKS_URL]\n  http: {allow: [127.0.0.1]}")
-	e.serve(t)
+	e.serve(t).log.waitFor(t, 0, "the issuer's keys are there")
 	claims := func(name string, value any) map[string]any {
 		m := map[string]any{"iss": issuer.URL, "aud": "usher", "sub": "joe", "role": "user", "exp": time.Now().Add(time.Hour).Unix()}
 		if m[name] = value; name == "" {

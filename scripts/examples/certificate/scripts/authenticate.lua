@@ -21,9 +21,11 @@ router.authenticator("com.example.authenticate", function(request)
   if revoked[certificate.sha256] then
     return nil, "com.example.revoked", "this certificate has been revoked"
   end
-  local role = roles[certificate.subject.OU]
-  if not role then
+  local subject = certificate.subject
+  local role = roles[subject.OU]
+  -- Without a name in it the client would have whatever name it asks for.
+  if not role or not subject.CN then
     return nil, "com.example.no_role", "this certificate is for something else"
   end
-  return { authid = certificate.subject.CN, role = role, expires_at = certificate.not_after }
+  return { authid = subject.CN, role = role, expires_at = certificate.not_after }
 end)

@@ -17,6 +17,14 @@ it("refuses certificates for something else", function()
   expect(login({ CN = "joe", OU = "authenticators" }).uri):to_be("com.example.no_role")
 end)
 
+it("refuses certificates without a name, whatever the client calls itself", function()
+  local answer = test.authenticate(test.request {
+    authid = "admin",
+    transport = { client_cert = { subject = { OU = "operators" } } },
+  })
+  expect(answer.uri):to_be("com.example.no_role")
+end)
+
 it("takes a name for a name, not for a role", function()
   expect(login({ CN = "operators", O = "operators" }).uri):to_be("com.example.no_role")
 end)

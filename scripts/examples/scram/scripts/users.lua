@@ -38,5 +38,5 @@ router.on_ready(function()
   if password and not users.find "admin" then
     users.set("admin", password, "admin")
   end
-  log.info "the users are ready"
+  log.info "users are ready"
 end)

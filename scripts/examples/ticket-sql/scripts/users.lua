@@ -47,5 +47,5 @@ router.on_ready(function()
       INSERT INTO users (authid, hash, role) VALUES ('admin', $1, 'admin')
       ON CONFLICT (authid) DO NOTHING]], crypto.argon2id_hash(password))
   end
-  log.info "the table of users is ready"
+  log.info "users are ready"
 end)
