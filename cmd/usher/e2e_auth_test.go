@@ -35,6 +35,8 @@ type foreignLogin struct {
 	TLS     string         `json:"tls,omitempty"` // its version
 	CA      string         `json:"ca,omitempty"`
 	Cert    string         `json:"cert,omitempty"`
+	Methods []string       `json:"methods,omitempty"` // all that are offered; absent: Method
+	Jar     string         `json:"jar,omitempty"`     // of cookies
 
 	want string // the line that the client prints, in JSON; a beginning where it ends in "…"
 }

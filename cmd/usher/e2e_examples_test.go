@@ -97,6 +97,15 @@ var authExamples = []authExample{
 	{name: "anonymous dynamic", config: "anonymous_dynamic", script: "anonymous_dynamic", python: true, logins: []foreignLogin{
 		{Method: "anonymous", want: joinedAs("realm1", "somebody", "frontend", "anonymous", "dynamic", `{"drei":[4,5,6],"eins":"zwo"}`)},
 	}},
+	// Peter's WAMP-CRA is remembered under the cookie, which nobody else has.
+	{name: "cookie", config: "cookie", python: true, logins: []foreignLogin{
+		{Method: "wampcra", Methods: cookieFirst, Jar: "peter", Authid: "peter", Secret: "s3cret", want: joinedAs("realm1", "peter", "frontend", "wampcra", "static", "{}")},
+		{Method: "wampcra", Methods: cookieFirst, Jar: "peter", Authid: "peter", Secret: "wrong", want: joinedAs("realm1", "peter", "frontend", "wampcra", "cookie", "{}")},
+		{Method: "cookie", Jar: "peter", want: joinedAs("realm1", "peter", "frontend", "wampcra", "cookie", "{}")},
+		{Method: "wampcra", Methods: cookieFirst, Jar: "joe", Authid: "joe", Secret: "wrong", want: notProved},
+		{Method: "cookie", Jar: "joe", want: refusedWith("wamp.error.authentication_denied", "nobody is logged in under this client's cookie")},
+		{Method: "cookie", want: refusedWith("wamp.error.authentication_denied", "nobody is logged in under this client's cookie")},
+	}},
 	{name: "tls static", config: "tls_static", python: true, logins: []foreignLogin{
 		{Method: "tls", CA: "ca.pem", Cert: "client_0.both", want: joinedAs("realm1", "client_0", "frontend", "tls", "static", "{}")},
 		{Method: "tls", CA: "ca.pem", Cert: "client_1.both", want: notProved},
@@ -132,6 +141,8 @@ var craLogins = []foreignLogin{
 	{Method: "wampcra", Authid: "nobody", Secret: "secret2", want: refusedWith("com.example.no_such_user", "could not authenticate session - no such user nobody")},
 }
 
+var cookieFirst = []string{"cookie", "wampcra"}
+
 var secondSeed = strings.Repeat("22", 32)
 
 // TestAuthenticationExamples runs them with the clients that they are for.
@@ -151,7 +162,7 @@ func TestAuthenticationExamples(t *testing.T) {
 	}
 	second := hex.EncodeToString(ed25519.NewKeyFromSeed(raw).Public().(ed25519.PublicKey))
 	file := func(name string) string {
-		return authFile(t, "examples/"+name, "CERTS", certs, "SHA1_OF_CLIENT_0", auth.SHA1(first), "SECOND_KEY", second, "TOTP_SECRET", totpSecret)
+		return authFile(t, "examples/"+name, "CERTS", certs, "COOKIES", filepath.Join(certs, "cookies.dat"), "SHA1_OF_CLIENT_0", auth.SHA1(first), "SECOND_KEY", second, "TOTP_SECRET", totpSecret)
 	}
 	for _, e := range authExamples {
 		t.Run(e.name, func(t *testing.T) {

@@ -2,7 +2,8 @@
 
 A login has url, method and perhaps realm, authid, ticket, secret, key (the seed of
 cryptosign in hexadecimal digits), binding, totp, ca and cert (files in PEM form), tls
-("1.2"), authextra, and replay: then the signature is that of the login before. Prints
+("1.2"), authextra, methods (all that are offered), jar (cookies are kept from one
+login to the next, under this name), and replay: then the signature is that of the login before. Prints
 a line of JSON for each: joined, with realm, authid, role, method, provider and
 authextra, or refused, with reason and message.
 """
@@ -19,6 +20,7 @@ from autobahn.wamp.auth import compute_totp, create_authenticator
 framework, logins = sys.argv[1], json.loads(sys.argv[2])
 PATIENCE = 20  # seconds that a login may take
 signature = None  # the last one
+jars = {}  # what the router has set, by name
 
 
 def make_session(base, login, ended):
@@ -42,7 +44,10 @@ def make_session(base, login, ended):
             extra = dict(login.get("authextra", {}))
             if proof is not None:
                 extra.update(proof.authextra)
-            self.join(login.get("realm"), [method], login.get("authid"), authextra=extra or None)
+            cookie = self._transport.http_headers.get("set-cookie")
+            if "jar" in login and cookie:
+                jars[login["jar"]] = cookie.split(";")[0]
+            self.join(login.get("realm"), login.get("methods", [method]), login.get("authid"), authextra=extra or None)
 
         async def onChallenge(self, challenge):
             global signature
@@ -93,7 +98,8 @@ async def log_in(login):
         if not outcome.done():
             outcome.set_result(what)
 
-    runner = wamp.ApplicationRunner(login["url"], login.get("realm"), ssl=context(login))
+    headers = {"Cookie": jars[login["jar"]]} if login.get("jar") in jars else {}
+    runner = wamp.ApplicationRunner(login["url"], login.get("realm"), ssl=context(login), headers=headers)
     await runner.run(make_session(wamp.ApplicationSession, login, ended), start_loop=False)
     return await outcome
 
