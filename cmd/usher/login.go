@@ -33,9 +33,9 @@ const (
 
 // loginFlags say who logs in and how that is proved. No proof is ever printed.
 type loginFlags struct {
-	Authid         string  `help:"Who logs in. The methods anonymous, cryptosign and tls can do without."`
-	Authmethod     string  `aliases:"method" placeholder:"METHOD" help:"How: anonymous, ticket, wampcra, scram, wamp-scram, cryptosign or tls. Default: what the other flags are for."`
-	Ticket         *string `help:"The ticket. Default: the environment variable USHER_TICKET, else the first line of standard input."`
+	Authid         string  `help:"Who logs in. The methods anonymous, jwt, cryptosign and tls can do without."`
+	Authmethod     string  `aliases:"method" placeholder:"METHOD" help:"How: anonymous, ticket, jwt, wampcra, scram, wamp-scram, cryptosign or tls. Default: what the other flags are for."`
+	Ticket         *string `help:"The ticket, or token. Default: the environment variable USHER_TICKET, else the first line of standard input."`
 	Secret         *string `aliases:"password" help:"The secret or password of wampcra and SCRAM. Default: the environment variable USHER_SECRET, else the first line of standard input."`
 	Key            string  `placeholder:"FILE" help:"The Ed25519 key of cryptosign: its seed as 64 hexadecimal digits or 32 bytes, or PEM (PKCS #8)."`
 	ChannelBinding string  `placeholder:"TYPE" help:"Bind the proof of cryptosign or SCRAM to the TLS connection: tls-unique or tls-exporter."`
@@ -44,7 +44,7 @@ type loginFlags struct {
 }
 
 // authmethods are those that a command can play.
-var authmethods = [...]string{auth.MethodAnonymous, auth.MethodTicket, auth.MethodWAMPCRA, auth.MethodCrossbarSCRAM, auth.MethodSCRAM, auth.MethodCryptosign, auth.MethodTLS}
+var authmethods = [...]string{auth.MethodAnonymous, auth.MethodTicket, auth.MethodJWT, auth.MethodWAMPCRA, auth.MethodCrossbarSCRAM, auth.MethodSCRAM, auth.MethodCryptosign, auth.MethodTLS}
 
 // method is the one that the flags are for. absent is the one where no flag says.
 func (f *loginFlags) method(absent string) (string, error) {
@@ -91,6 +91,9 @@ func (f *loginFlags) prover(ctx context.Context, method string, in io.Reader) (p
 	case auth.MethodTicket:
 		ticket, err := readSecret(ctx, "ticket", f.Ticket, ticketVariable, in)
 		return client.Ticket(func(context.Context) (string, error) { return ticket, nil }), hidden("ticket", ticket), err
+	case auth.MethodJWT:
+		token, err := readSecret(ctx, "token", f.Ticket, ticketVariable, in)
+		return client.Token(func(context.Context) (string, error) { return token, nil }), hidden("token", token), err
 	case auth.MethodWAMPCRA:
 		secret, err := readSecret(ctx, "secret", f.Secret, secretVariable, in)
 		return client.WAMPCRA(secret), hidden("secret", secret), err

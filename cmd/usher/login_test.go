@@ -169,7 +169,7 @@ func TestTryEveryMethod(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"--method wampcra":             `--authid is missing: somebody must log in by method wampcra`,
-		"--method magic":               `--authmethod: "magic" is none of anonymous, ticket, wampcra, scram, wamp-scram, cryptosign, tls`,
+		"--method magic":               `--authmethod: "magic" is none of anonymous, ticket, jwt, wampcra, scram, wamp-scram, cryptosign, tls`,
 		"--method cryptosign":          `--key is missing`,
 		"--method tls":                 `--cert is missing`,
 		"--authid joe --secret s3cret": `--secret goes with --authmethod`,

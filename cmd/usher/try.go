@@ -18,6 +18,7 @@ import (
 	"usher/router/client"
 	"usher/router/config"
 	"usher/router/realm"
+	"usher/router/tokens"
 	"usher/router/wamp"
 	"usher/scripting"
 )
@@ -36,7 +37,7 @@ type trial struct {
 	Realm        string            `json:"realm"`
 	Authid       string            `json:"authid"`
 	Authmethod   string            `json:"authmethod"`
-	TicketBytes  int               `json:"ticket_bytes"`
+	TicketBytes  int               `json:"ticket_bytes"` // or of the token
 	Pubkey       string            `json:"pubkey,omitempty"`
 	Certificate  string            `json:"certificate,omitempty"` // its fingerprint
 	Headers      map[string]string `json:"headers,omitempty"`
@@ -98,6 +99,10 @@ func (c tryCommand) Run(ctx context.Context, s streams) error {
 			return err
 		}
 	}
+	verifier := tokens.New(tokens.Options{Log: log})
+	defer verifier.Close()
+	verifier.Use(src.config.Tokens())
+	node.SetTokens(verifier)
 	t := &trial{Realm: request.Realm, Authid: request.Authid, Authmethod: method, Headers: request.Transport.HeadersReceived, Asked: "configuration", proof: proof}
 	begin := time.Now()
 	principal, err := t.play(ctx, node, policy, methods, request, prover)
@@ -137,13 +142,16 @@ func (t *trial) play(ctx context.Context, node *realm.Node, policy *realm.Policy
 			if err != nil {
 				return nil, fmt.Errorf("the client gives up: %w", err)
 			}
-			if t.Authmethod == auth.MethodTicket {
+			if t.Authmethod == auth.MethodTicket || t.Authmethod == auth.MethodJWT {
 				t.TicketBytes = len(answer.Signature)
 			}
 			outcome = dialogue.Answer(answer)
 		case outcome.Ask != nil:
 			t.Asked = outcome.Ask.URI
 			outcome = dialogue.Decide(node.Authenticate(ctx, outcome.Ask, r))
+		case outcome.Verify != nil:
+			t.Asked = "keys of " + outcome.Verify.Issuer
+			outcome = dialogue.Decide(node.VerifyToken(ctx, outcome.Verify, r))
 		case outcome.Accept != nil:
 			proof, err := json.Marshal(outcome.Accept.Proof)
 			if err == nil {

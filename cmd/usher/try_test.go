@@ -1,6 +1,10 @@
 package main
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -94,5 +98,39 @@ func TestTryAsksAuthenticators(t *testing.T) {
 	if status, out, _ := usher(t, dir, "", "try", "--json", "--cert", filepath.Join(dir, "client_0.both")); status != exitOK ||
 		!regexp.MustCompile(`"certificate": "([0-9A-F]{2}:){31}[0-9A-F]{2}"`).MatchString(out) || !strings.Contains(out, `"expires_at": "20`) {
 		t.Errorf("exit status %d\n%s", status, out)
+	}
+}
+
+// TestTryToken verifies a token with keys of a file.
+func TestTryToken(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := files(t, map[string]string{
+		"jwks.json": fmt.Sprintf(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":%q}]}`, base64.RawURLEncoding.EncodeToString(public)),
+		"usher.yaml": strings.Replace(staticConfig, "{ticket: {type: static, principals: {joe: {ticket: s3cret, role: frontend}}}}",
+			"{ticket: {type: jwt, issuer: me, audience: usher, jwks: jwks.json, role_claim: role}}", 1),
+	})
+	token := func(role string) string {
+		part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+		signed := part(`{"alg":"EdDSA","kid":"a"}`) + "." + part(`{"iss":"me","aud":"usher","sub":"joe","exp":4102444800,"role":"`+role+`"}`)
+		return signed + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(private, []byte(signed)))
+	}
+	right := token("frontend")
+	for _, test := range []struct{ ticket, method, want string }{
+		{right, "jwt", "accepted  realm=realm1 authid=joe authrole=frontend expires_at=2100-01-01"},
+		{right, "ticket --authid joe", "accepted  realm=realm1 authid=joe authrole=frontend"},
+		{token("nobody"), "jwt", "refused   wamp.error.no_such_role"},
+		{right[:len(right)-10] + "AAAAAAAAAA", "jwt", "refused   wamp.error.authentication_denied: the token is not accepted"},
+		{"nonsense", "jwt", "refused   wamp.error.authentication_denied: the token is not accepted"},
+	} {
+		status, out, errs := usher(t, dir, test.ticket, append([]string{"try", "--method"}, strings.Fields(test.method)...)...)
+		if !strings.Contains(out, test.want) || !strings.Contains(out, "asked     keys of me") || (status == exitOK) != strings.HasPrefix(test.want, "accepted") {
+			t.Errorf("%s: exit status %d, want %s\n%s%s", test.method, status, test.want, out, errs)
+		}
+		if strings.Contains(out+errs, test.ticket) {
+			t.Errorf("the token is shown:\n%s%s", out, errs)
+		}
 	}
 }

@@ -63,6 +63,11 @@ func Ticket(ticket func(ctx context.Context) (string, error)) Prover {
 	return ticketProver{silent{auth.MethodTicket}, ticket}
 }
 
+// Token is Ticket for routers that say jwt where tickets are JSON Web Tokens.
+func Token(token func(ctx context.Context) (string, error)) Prover {
+	return ticketProver{silent{auth.MethodJWT}, token}
+}
+
 func (p ticketProver) Answer(ctx context.Context, _ *wamp.Challenge) (*auth.Answer, error) {
 	ticket, err := p.ticket(ctx)
 	if err != nil {

@@ -44,7 +44,7 @@ func (h *handshake) authenticate(r *auth.Request, hello *wamp.Hello) *auth.Accep
 			outcome, proven = dialogue.Decide(h.node.ask(context.Background(), outcome.Ask, r)), true
 		case outcome.Verify != nil:
 			h.batch.Flush()
-			outcome, proven = dialogue.Decide(h.node.verify(outcome.Verify, r)), true
+			outcome, proven = dialogue.Decide(h.node.VerifyToken(context.Background(), outcome.Verify, r)), true
 		case outcome.Accept != nil:
 			return outcome.Accept
 		case outcome.Refuse != nil:
@@ -191,12 +191,13 @@ func (n *Node) ask(ctx context.Context, d *auth.Dynamic, r *auth.Request) (*auth
 	return p, err
 }
 
-// verify has the token checked that r presents.
-func (n *Node) verify(j *auth.JWT, r *auth.Request) (*auth.Principal, error) {
+// VerifyToken has the token checked that r presents, as a login would, for tools
+// that try one out.
+func (n *Node) VerifyToken(ctx context.Context, j *auth.JWT, r *auth.Request) (*auth.Principal, error) {
 	if n.tokens == nil {
 		return nil, errors.New("nobody can verify tokens")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), n.limits.AuthenticatorTimeout)
+	ctx, cancel := context.WithTimeout(ctx, n.limits.AuthenticatorTimeout)
 	defer cancel()
 	return n.tokens.Verify(ctx, j, r.Ticket)
 }
