@@ -147,20 +147,22 @@ func TestOptionsAreAsDescribed(t *testing.T) {
 	r := reference(t)
 	listed := regexp.MustCompile(`there (?:are|is) ([a-z0-9_, ]+)$`)
 	for class, call := range map[string]string{
-		"JoinOptions":      `router.join { %s = 1 }`,
-		"RegisterOptions":  `router.register("a.b", print, { %s = 1 })`,
-		"SubscribeOptions": `router.subscribe("a.b", print, { %s = 1 })`,
-		"CallOptions":      `router.call("a.b", nil, nil, { %s = 1 })`,
-		"PublishOptions":   `router.publish("a.b", nil, nil, { %s = 1 })`,
-		"SessionsOptions":  `router.sessions { %s = 1 }`,
-		"KillOptions":      `router.kill { %s = 1 }`,
-		"HttpOptions":      `http.request { url = "http://example.com", %s = 1 }`,
-		"HttpTls":          `http.get("http://example.com", { tls = { %s = 1 } })`,
-		"Argon2Options":    `crypto.argon2id_hash("a", { %s = 1 })`,
-		"ScryptOptions":    `crypto.scrypt("a", "a", { %s = 1 })`,
-		"ScramOptions":     `crypto.scram_keys { password = "a", %s = 1 }`,
-		"TotpOptions":      `crypto.totp_verify(crypto.totp_secret(), "1", { %s = 1 })`,
-		"JwtOptions":       `crypto.jwt_verify("a", { key = ("k"):rep(32), algorithm = "HS256", %s = 1 })`,
+		"JoinOptions":       `router.join { %s = 1 }`,
+		"RegisterOptions":   `router.register("a.b", print, { %s = 1 })`,
+		"SubscribeOptions":  `router.subscribe("a.b", print, { %s = 1 })`,
+		"CallOptions":       `router.call("a.b", nil, nil, { %s = 1 })`,
+		"PublishOptions":    `router.publish("a.b", nil, nil, { %s = 1 })`,
+		"SessionsOptions":   `router.sessions { %s = 1 }`,
+		"KillOptions":       `router.kill { %s = 1 }`,
+		"HttpOptions":       `http.get("http://example.com", { %s = 1 })`,
+		"HttpRequest":       `http.request { url = "http://example.com", %s = 1 }`,
+		"HttpTls":           `http.get("http://example.com", { tls = { %s = 1 } })`,
+		"Argon2Options":     `crypto.argon2id_hash("a", { %s = 1 })`,
+		"ScryptOptions":     `crypto.scrypt("a", "a", { %s = 1 })`,
+		"ScramOptions":      `crypto.scram_keys { password = "a", %s = 1 }`,
+		"TotpOptions":       `crypto.totp(crypto.totp_secret(), { %s = 1 })`,
+		"TotpVerifyOptions": `crypto.totp_verify(crypto.totp_secret(), "1", { %s = 1 })`,
+		"JwtOptions":        `crypto.jwt_verify("a", { key = ("k"):rep(32), algorithm = "HS256", %s = 1 })`,
 	} {
 		v, _ := referenceVM(t)
 		v.sealed = class != "JoinOptions" // join works at the top level only

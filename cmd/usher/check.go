@@ -8,16 +8,20 @@ import (
 
 	"usher/router"
 	"usher/router/realm"
+	"usher/router/wamp"
 	"usher/scripting"
+	"usher/scripting/lua51"
+	"usher/scripting/luadoc"
 )
 
 // checkCommand is "usher check".
 type checkCommand struct {
 	sourceFlags
+	Strict bool `help:"Exit with 1 if there are warnings, too."`
 }
 
 // Run validates configuration and scripts as serve would, runs nothing but the
-// scripts' top levels, and shows what each registers.
+// scripts' top levels, shows what each registers, and warns of what is odd.
 func (c checkCommand) Run(s streams) error {
 	src, err := c.load()
 	if err != nil {
@@ -41,6 +45,10 @@ func (c checkCommand) Run(s streams) error {
 	if err != nil && len(components) == 0 {
 		return err
 	}
+	warnings, err := lint(src)
+	if err != nil {
+		return err
+	}
 	failed := 0
 	for _, component := range components {
 		describeComponent(s.out, component)
@@ -52,11 +60,28 @@ func (c checkCommand) Run(s streams) error {
 	for _, uri := range missing {
 		fmt.Fprintf(s.out, "note: no script registers the authenticator %s: logins that need it are refused until a client does\n", uri)
 	}
+	for _, w := range warnings {
+		fmt.Fprintf(s.out, "warning: %s\n", w)
+	}
 	if failed > 0 {
 		fmt.Fprintf(s.err, "usher: %d of %d scripts would not load\n", failed, len(components))
 		return errQuiet
 	}
+	if c.Strict && len(warnings) > 0 {
+		fmt.Fprintf(s.err, "usher: %d warnings\n", len(warnings))
+		return errQuiet
+	}
 	return nil
+}
+
+// lint warns of what is odd about the scripts.
+func lint(src *source) ([]lua51.Warning, error) {
+	reference, err := luadoc.Load()
+	if err != nil {
+		return nil, err
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	return scripting.Lint(src.scripting(quiet), scripting.Known{Scripts: reference.Globals(false), Tests: reference.Globals(true)})
 }
 
 func describeComponent(w io.Writer, c scripting.ComponentStatus) {
@@ -64,15 +89,17 @@ func describeComponent(w io.Writer, c scripting.ComponentStatus) {
 		fmt.Fprintf(w, "%s: FAILED\n  %s\n", c.File, strings.ReplaceAll(c.Err.Error(), "\n", "\n  "))
 		return
 	}
-	fmt.Fprintf(w, "%s: joins %s as %s\n", c.File, c.Realm, c.Authrole)
-	for _, uri := range c.Registrations {
-		fmt.Fprintf(w, "  registers   %s\n", uri)
-	}
-	for _, uri := range c.Subscriptions {
-		fmt.Fprintf(w, "  subscribes  %s\n", uri)
-	}
-	for _, uri := range c.Denied {
-		fmt.Fprintf(w, "  denied      %s\n", uri)
+	fmt.Fprintf(w, "%s: joins %s as %s, generation %d\n", c.File, c.Realm, c.Authrole, c.Generation)
+	for _, d := range c.Declarations {
+		uri := d.URI
+		if d.Match != wamp.Exact {
+			uri += " (" + d.Match.String() + ")"
+		}
+		if d.Denied != nil {
+			fmt.Fprintf(w, "  denied        %s  %s %s\n", uri, d.Kind, d.Where)
+			continue
+		}
+		fmt.Fprintf(w, "  %-13s %s  %s\n", d.Kind, uri, d.Where)
 	}
 }
 

@@ -52,6 +52,12 @@ const crossbarConfig = `{"version": 2, "workers": [{"type": "router",
 		"ws": {"type": "websocket", "auth": {"ticket": {"type": "dynamic", "authenticator": "com.example.authenticate"}}}}}],
 	"components": [{"type": "class", "classname": "authenticator.AuthenticatorSession", "realm": "realm1", "role": "authenticator"}]}]}`
 
+const joinsOddly = `router.join { realm = "realm1", authrole = "backend" }
+local unused = 1
+local f = router.regster
+print(f)
+`
+
 const joinsAndBreaks = `router.join { realm = "realm1", authrole = "authenticator" }
 router.authenticator("com.example.authenticate", function(request)
   return request.nothing.there
@@ -70,7 +76,8 @@ func TestCommands(t *testing.T) {
 	}{
 		"check: demo": {
 			args: []string{"check"},
-			out:  []string{`built in`, `authenticate.lua: joins realm1 as authenticator\n  registers   com.example.authenticate`, `denied      com.example.topic2`},
+			out: []string{`built in`, `authenticate.lua: joins realm1 as authenticator, generation 1\n  authenticator com.example.authenticate  authenticate.lua:16`,
+				`procedure     com.example.add2  backend.lua:5`, `denied        com.example.topic2  subscription backend.lua:10`},
 		},
 		"check: a script that does not compile": {
 			files:  map[string]string{"scripts/a.lua": "\nlocal x = = 1\n"},
@@ -79,6 +86,20 @@ func TestCommands(t *testing.T) {
 			out:    []string{`a.lua: FAILED\n  a.lua:2: `, `no script registers the authenticator com.example.authenticate`},
 			errs:   []string{`1 of 1 scripts would not load`},
 		},
+		"check: an odd script": {
+			files: map[string]string{"scripts/a.lua": joinsOddly},
+			args:  []string{"check"},
+			out:   []string{`warning: a.lua:2: unused local 'unused'\n`, `warning: a.lua:3: router has no regster: did you mean 'register'\?\n`},
+		},
+		"check: an odd script, strictly": {
+			files:  map[string]string{"scripts/a.lua": joinsOddly},
+			args:   []string{"check", "--strict"},
+			status: exitFailed,
+			errs:   []string{`2 warnings`},
+		},
+		"help: the whole library": {args: []string{"help", "lua"}, out: []string{`router  `, `Principal`, `describe\(name, fn\)`}},
+		"help: a function":        {args: []string{"help", "lua", "kv.set"}, out: []string{`kv.set\(key, value, ttl\?\)\n  Stores a value`}},
+		"help: nothing there":     {args: []string{"help", "lua", "kv.sett"}, status: exitUsage, errs: []string{`"kv.sett"`}},
 		"check: a script without router.join": {
 			files:  map[string]string{"scripts/a.lua": "local x = 1\n"},
 			args:   []string{"check"},
@@ -105,7 +126,7 @@ func TestCommands(t *testing.T) {
 		"check: a Crossbar.io node file with scripts beside it": {
 			files: map[string]string{"node/config.json": crossbarConfig, "node/scripts/authenticator.lua": joinsAndBreaks},
 			args:  []string{"check", "--config", filepath.Join("node", "config.json")},
-			out:   []string{`Python class "authenticator.AuthenticatorSession" does not run in usher: write scripts/authenticator.lua`, `authenticator.lua: joins realm1 as authenticator\n  registers   com.example.authenticate`},
+			out:   []string{`Python class "authenticator.AuthenticatorSession" does not run in usher: write scripts/authenticator.lua`, `authenticator.lua: joins realm1 as authenticator, generation 1\n  authenticator com.example.authenticate  authenticator.lua:2`},
 		},
 		"check: no such configuration": {
 			args:   []string{"check", "--config", "nowhere.yaml"},
@@ -237,6 +258,22 @@ func TestInitWritesWhatRuns(t *testing.T) {
 	config := filepath.Join("here", "usher.yaml")
 	if status, out, errs := usher(t, dir, "", "check", "--config", config); status != exitOK {
 		t.Errorf("check: %d\n%s%s", status, out, errs)
+	}
+	if status, out, errs := usher(t, dir, "", "check", "--strict", "--config", config); status != exitOK || strings.Contains(out, "warning") {
+		t.Errorf("check --strict: %d\n%s%s", status, out, errs)
+	}
+	if status, out, errs := usher(t, dir, "", "test", filepath.Join("here", "scripts")); status != exitOK || !strings.Contains(out, "5 passed in 2 files") {
+		t.Errorf("test: %d\n%s%s", status, out, errs)
+	}
+	annotation := filepath.Join("here", ".usher", "usher.lua")
+	if err := os.WriteFile(annotation, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, out, errs := usher(t, dir, "", "init", "--annotations", "here"); status != exitOK || !strings.Contains(out, "kept "+filepath.Join("here", ".luarc.json")) {
+		t.Errorf("init --annotations: %d\n%s%s", status, out, errs)
+	}
+	if now, err := os.ReadFile(annotation); err != nil || !strings.Contains(string(now), "---@meta") {
+		t.Errorf("the annotations are %q, %v", now, err)
 	}
 	if status, out, errs := usher(t, dir, tickets[0][1], "try", "--config", config, "--authid", "alice"); status != exitOK {
 		t.Errorf("try: %d\n%s%s", status, out, errs)

@@ -23,6 +23,8 @@ type initCommand struct {
 	Dir     string `arg:"" optional:"" help:"Directory to write to; made if it is not there. Nothing in it is overwritten."`
 	Example string `placeholder:"NAME" help:"Write one of the examples, instead of a configuration to start from."`
 	List    bool   `help:"List the examples."`
+
+	Annotations bool `help:"Write only what tells editors what scripts can use, over what an older usher wrote."`
 }
 
 // Run writes a configuration and scripts to start from. Every ticket in them is
@@ -33,6 +35,9 @@ func (c initCommand) Run(s streams) error {
 	}
 	if c.Dir == "" {
 		return usageError(errors.New("init: where to? Write usher init DIR"))
+	}
+	if c.Annotations {
+		return c.writeAnnotations(s)
 	}
 	files, err := c.files()
 	if err != nil {
@@ -55,6 +60,9 @@ func (c initCommand) Run(s streams) error {
 		}
 		fmt.Fprintln(s.out, "wrote", f.path)
 	}
+	if err := c.writeAnnotations(s); err != nil {
+		return err
+	}
 	if c.Example != "" {
 		return c.sayNext(s, files)
 	}
@@ -62,9 +70,11 @@ func (c initCommand) Run(s streams) error {
 	fmt.Fprintf(s.out, `
 Try a login; the tickets are in %s:
   usher try --config %s --authid alice
+Run the tests of the scripts:
+  usher test %s
 Start the router:
   usher serve --config %s
-`, filepath.Join(c.Dir, "scripts", "authenticate.lua"), config, config)
+`, filepath.Join(c.Dir, "scripts", "authenticate.lua"), config, filepath.Join(c.Dir, "scripts"), config)
 	return nil
 }
 

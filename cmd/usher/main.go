@@ -61,6 +61,7 @@ type commands struct {
 	Publish   publishCommand   `cmd:"" help:"Publish an event at a running router."`
 	Subscribe subscribeCommand `cmd:"" help:"Print events of a running router, each as a line of JSON."`
 	Register  registerCommand  `cmd:"" help:"Register a procedure at a running router; print and answer its calls."`
+	Help      helpCommand      `cmd:"" help:"Describe what scripts can use."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 

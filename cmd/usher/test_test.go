@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -32,5 +33,17 @@ func TestExitStatusOfTests(t *testing.T) {
 		if status, out, errors := usher(t, ".", "", append([]string{"test"}, test.args...)...); status != test.status {
 			t.Errorf("%v: exit status %d, want %d\n%s%s", test.args, status, test.status, out, errors)
 		}
+	}
+}
+
+// The README has the table of modules that the annotations say.
+func TestReadmeHasTheLibrary(t *testing.T) {
+	_, table, _ := usher(t, ".", "", "help", "lua", "--markdown")
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "\n\n"+table+"\n") {
+		t.Errorf("README.md does not have the table that `usher help lua --markdown` prints:\n%s", table)
 	}
 }

@@ -114,7 +114,7 @@ func TestDescribe(t *testing.T) {
 
 func TestSettingsAreJSON(t *testing.T) {
 	var v map[string]any
-	if err := json.Unmarshal([]byte(Settings(".usher")), &v); err != nil {
+	if err := json.Unmarshal([]byte(Settings(".usher", "scripts")), &v); err != nil {
 		t.Fatal(err)
 	}
 }

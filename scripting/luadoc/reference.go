@@ -49,6 +49,7 @@ type Entry struct {
 	Returns  []Value
 	Fields   []Value // of a Class
 	Exact    bool    // a Class that has no other fields
+	Base     string  // of a Class that has the fields of another one, too; mostly empty
 	Overload string  // another way to call it; mostly empty
 }
 
@@ -121,12 +122,20 @@ func (r *Reference) Globals(tests bool) map[string][]string {
 func (r *Reference) FieldNames(class string) []string {
 	var names []string
 	if e := r.Find(class); e != nil {
-		for _, f := range e.Fields {
+		for _, f := range r.fields(e) {
 			names = append(names, f.Name)
 		}
 	}
 	slices.Sort(names)
 	return names
+}
+
+// fields are those of a class, its own first.
+func (r *Reference) fields(e *Entry) []Value {
+	if base := r.Find(e.Base); base != nil {
+		return append(slices.Clone(e.Fields), base.Fields...)
+	}
+	return e.Fields
 }
 
 func cutOwner(name string) (owner, field string, ok bool) {
@@ -235,7 +244,8 @@ func (p *parser) tag(text string) error {
 		e.Returns = []Value{{Type: rest}}
 	case "class":
 		rest, e.Exact = strings.CutPrefix(rest, "(exact) ")
-		e.Name, _, _ = strings.Cut(rest, ":")
+		e.Name, e.Base, _ = strings.Cut(rest, ":")
+		e.Base = strings.TrimSpace(e.Base)
 		e.Kind, p.isClass = Class, true
 	case "param", "field":
 		v, err := namedValue(rest)
@@ -250,8 +260,10 @@ func (p *parser) tag(text string) error {
 	case "return":
 		t, after := cutType(rest)
 		v := Value{Type: t, Text: after}
-		if name, text, ok := strings.Cut(after, " "); ok || after != "" {
-			v.Name, v.Text = name, text
+		v.Name, v.Text, _ = strings.Cut(after, "#")
+		v.Name, v.Text = strings.TrimSpace(v.Name), strings.TrimSpace(v.Text)
+		if strings.Contains(v.Name, " ") {
+			return fmt.Errorf("write @return type name # text: %s", rest)
 		}
 		e.Returns = append(e.Returns, v)
 	default:

@@ -38,7 +38,7 @@ func (r *Reference) Topics(out io.Writer) {
 		fmt.Fprintf(out, "%s\n", title)
 		for _, e := range r.Entries {
 			if want(e) {
-				line := fmt.Sprintf("  %-16s %s", e.Signature(), e.Summary())
+				line := fmt.Sprintf("  %-21s %s", e.Signature(), e.Summary())
 				fmt.Fprintln(out, strings.TrimRight(line, " "))
 			}
 		}
@@ -117,7 +117,7 @@ func (r *Reference) describeClass(out io.Writer, e *Entry, shown map[string]bool
 	shown[e.Name] = true
 	fmt.Fprintf(out, "%s\n", e.Name)
 	paragraph(out, "  ", e.Text)
-	values(out, e.Fields)
+	values(out, r.fields(e))
 	for _, f := range r.Under(e.Name) {
 		fmt.Fprintf(out, "\n  %s%s\n", f.Signature(), results(f))
 		paragraph(out, "      ", f.Text)
@@ -196,20 +196,55 @@ func (r *Reference) Markdown() string {
 		}
 		var names []string
 		for _, f := range r.Under(e.Name) {
-			_, name, _ := cutOwner(f.Name)
-			names = append(names, "`"+name+"`")
+			names = append(names, "`"+r.short(f)+"`")
+			for _, v := range f.Returns {
+				for _, method := range r.Under(v.Type) {
+					if method.Kind == Method {
+						names = append(names, "`"+r.short(method)+"`")
+					}
+				}
+			}
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", e.Name, strings.Join(names, ", "), strings.ReplaceAll(strings.ReplaceAll(e.Text, "\n", " "), "|", "\\|"))
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", e.Name, strings.Join(names, ", "), strings.ReplaceAll(e.Text, "\n", " "))
 	}
 	return b.String()
 }
 
+// short is the signature of a module's function without the module, and of a method
+// without its class; with the names of options, unless those are router's, which are
+// many.
+func (r *Reference) short(e *Entry) string {
+	owner, name, _ := cutOwner(e.Name)
+	if e.Kind == Constant {
+		return name
+	}
+	if e.Kind == Method {
+		name = ":" + name
+	}
+	var params []string
+	for _, p := range e.Params {
+		text := p.Name
+		if c := r.Find(p.Type); c != nil && c.Exact && owner != "router" {
+			var fields []string
+			for _, f := range r.fields(c) {
+				fields = append(fields, f.Name+" =")
+			}
+			text = "{ " + strings.Join(fields, ", ") + " }"
+		} else if p.Optional {
+			text += "?"
+		}
+		params = append(params, text)
+	}
+	return name + "(" + strings.Join(params, ", ") + ")"
+}
+
 // Settings is the content of .luarc.json, which tells the Lua language server to
-// use the annotations in the directory library and nothing else of its own.
-func Settings(library string) string {
+// use the annotations in the directory library and nothing else of its own, for the
+// scripts in the directory scripts.
+func Settings(library, scripts string) string {
 	return fmt.Sprintf(`{
   "runtime.version": "Lua 5.1",
-  "runtime.path": ["?.lua"],
+  "runtime.path": [%q, "?.lua"],
   "runtime.pathStrict": true,
   "runtime.builtin": {
     "basic": "disable", "bit": "disable", "bit32": "disable", "coroutine": "disable", "debug": "disable",
@@ -220,5 +255,5 @@ func Settings(library string) string {
   "workspace.library": [%q],
   "workspace.checkThirdParty": false
 }
-`, library)
+`, scripts+"/?.lua", library)
 }

@@ -133,7 +133,7 @@ function string.char(...) end
 ---@param plain? boolean
 ---@return integer? first
 ---@return integer? last
----@return any ... captures
+---@return any ... # captures
 function string.find(s, pattern, init, plain) end
 
 ---@param format string|number
@@ -171,7 +171,7 @@ function string.lower(s) end
 ---@param s string|number
 ---@param pattern string|number
 ---@param init? integer
----@return any ... captures
+---@return any ... # captures
 function string.match(s, pattern, init) end
 
 ---@param s string|number

@@ -3,8 +3,7 @@
 -- What scripts of usher have beside Lua's own library, for editors that know the
 -- Lua language server's annotations. `usher help lua NAME` shows the same.
 
----The component's session: what it offers to clients and asks of them.
----Options are spelled as in WAMP.
+---The component's session: what it offers to clients and asks of them. Options are spelled as in WAMP. `every` keeps its beat when the script is saved; `sessions`, `session` and `kill` are the meta API, as far as the component's role may.
 ---@class routerlib
 router = {}
 
@@ -51,7 +50,7 @@ function router.call(uri, args, kwargs, options) end
 ---@param args? any[]
 ---@param kwargs? table
 ---@param options? PublishOptions
----@return integer? publication its id, with acknowledge
+---@return integer? publication # its id, with acknowledge
 function router.publish(uri, args, kwargs, options) end
 
 ---Calls fn at intervals, on one virtual machine at a time. At the top level; it keeps its beat when the script is saved.
@@ -70,7 +69,7 @@ function router.after(seconds, uri, args, kwargs) end
 ---Describes the sessions of the realm, as the meta API does.
 ---@param options? SessionsOptions
 ---@return table[] sessions
----@return boolean more whether there are others
+---@return boolean more # whether there are others
 function router.sessions(options) end
 
 ---Describes one session; nil where there is none.
@@ -118,7 +117,7 @@ null = nil
 ---@return any
 function require(name) end
 
----State that the components of a realm share. It survives reloads; it is bounded, and nothing is evicted: what does not fit is an error.
+---State that the components of a realm share: strings, numbers and booleans. It survives reloads; it is bounded, and nothing is evicted: what does not fit is an error.
 ---@class kvlib
 kv = {}
 
@@ -156,10 +155,10 @@ function kv.delete(key) end
 ---@param prefix? string
 ---@param limit? integer 100 by default
 ---@return string[] keys
----@return boolean more whether there are others
+---@return boolean more # whether there are others
 function kv.keys(prefix, limit) end
 
----Writes to the router's log. What is secret in the running call shows as ***.
+---Writes to the router's log, as `print` does. What is secret in the running call shows as `***`.
 ---@class loglib
 log = {}
 
@@ -179,29 +178,29 @@ function log.warn(message, fields) end
 ---@param fields? table names and values
 function log.error(message, fields) end
 
----Requests by HTTP, within the deadline of the call. Addresses that are not on the Internet are refused unless scripts.http allows them.
+---Requests by HTTP, within the deadline of the call. The answer is `{ status, headers, body, url, json() }`. Addresses of private networks are refused, unless `scripts.http` allows them.
 ---@class httplib
 http = {}
 
 ---@param url string
 ---@param options? HttpOptions
 ---@return HttpAnswer? answer
----@return string? reason why there is none
+---@return string? reason # why there is none
 function http.get(url, options) end
 
 ---@param url string
 ---@param body? string|table a table is sent as JSON
 ---@param options? HttpOptions
 ---@return HttpAnswer? answer
----@return string? reason why there is none
+---@return string? reason # why there is none
 function http.post(url, body, options) end
 
----@param options HttpOptions with url
+---@param options HttpRequest
 ---@return HttpAnswer? answer
----@return string? reason why there is none
+---@return string? reason # why there is none
 function http.request(options) end
 
----Databases that the configuration names. Errors of the database are raised.
+---Databases that `scripts.sql` names. Parameters are $1 in PostgreSQL, ? in SQLite; NULL is nil. Errors of the database are raised.
 ---@class sqllib
 sql = {}
 
@@ -209,7 +208,7 @@ sql = {}
 ---@return Database
 function sql.open(name) end
 
----JSON, where null is the value null, {} an object and router.list {} an empty array.
+---JSON, where null is `null` (which is true in an `if`: compare with it), `{}` an object and `router.list {}` an empty array.
 ---@class jsonlib
 json = {}
 
@@ -219,10 +218,10 @@ function json.encode(value) end
 
 ---@param text string
 ---@return any value
----@return string? reason why there is none
+---@return string? reason # why there is none
 function json.decode(text) end
 
----Hashes, passwords and signatures. Bytes are strings: see hex_encode and base64_encode.
+---Hashes, passwords and signatures. Hashes and keys are bytes: see `hex_encode`. `equal` takes constant time, and is true only for two equal, non-empty strings. A token never chooses its algorithm, and must expire. Hashing passwords takes turns, as many at once as there are processors.
 ---@class cryptolib
 crypto = {}
 
@@ -237,7 +236,7 @@ function crypto.equal(a, b) end
 function crypto.random(n) end
 
 ---@param n? integer 26 by default
----@return string letters and digits
+---@return string # letters and digits
 function crypto.random_text(n) end
 
 ---@param data string
@@ -277,7 +276,7 @@ function crypto.base64_encode(data) end
 function crypto.base64_decode(text) end
 
 ---@param data string
----@return string without padding
+---@return string # without padding
 function crypto.base64url_encode(data) end
 
 ---@param text string
@@ -306,7 +305,7 @@ function crypto.bcrypt_verify(password, hash) end
 
 ---@param password string
 ---@param options? Argon2Options
----@return string hash $argon2id$…
+---@return string hash # $argon2id$…
 function crypto.argon2id_hash(password, options) end
 
 ---@param password string
@@ -348,29 +347,29 @@ function crypto.ed25519_sign(seed, message) end
 ---@return boolean
 function crypto.ed25519_verify(pubkey, message, signature) end
 
----@return string secret base32, as authenticator apps take it
+---@return string secret # base32, as authenticator apps take it
 function crypto.totp_secret() end
 
 ---@param secret string base32
 ---@param options? TotpOptions
----@return string code of now
+---@return string code # of now
 function crypto.totp(secret, options) end
 
 ---Checks a one-time code. Store the step that it returns, and give it as after the next time: then no code is good twice.
 ---@param secret string base32
 ---@param code string
----@param options? TotpOptions
----@return integer? step nil: the code is wrong
+---@param options? TotpVerifyOptions
+---@return integer? step # nil: the code is wrong
 function crypto.totp_verify(secret, code, options) end
 
----Checks a JSON Web Token: its signature, its times, and what options ask for.
+---Checks a JSON Web Token: its signature, its times, and what options ask for. Another algorithm than the key's is refused.
 ---@param token string
 ---@param options JwtOptions
----@return table? claims nil: it is not good
----@return table|string header or the reason
+---@return table? claims # nil: it is not good
+---@return table|string header # or the reason
 function crypto.jwt_verify(token, options) end
 
----Times are seconds since 1970, with a fraction.
+---Times are seconds since 1970, with a fraction, or text as RFC 3339 writes it.
 ---@class timelib
 time = {}
 
@@ -387,9 +386,10 @@ function time.monotonic() end
 function time.parse(text) end
 
 ---@param seconds number
----@return string RFC 3339 in UTC
+---@return string # RFC 3339 in UTC
 function time.format(seconds) end
 
+---URLs and their queries.
 ---@class urllib
 url = {}
 
@@ -417,7 +417,7 @@ function url.query_encode(values) end
 ---@return string? reason
 function url.query_decode(text) end
 
----The environment, of which scripts see the variables that scripts.env lists.
+---The environment, as `os.getenv`: names that `scripts.env` lists.
 ---@class envlib
 env = {}
 
@@ -517,6 +517,7 @@ function env.get(name) end
 ---@class Args: { [integer]: any }
 ---@field n integer
 
+---What WAMP says of a call.
 ---@class CallDetails
 ---@field procedure string as called
 ---@field caller? integer session id, where it is disclosed
@@ -534,6 +535,7 @@ function env.get(name) end
 ---@field enc_serializer? string
 ---@field enc_key? string
 
+---What WAMP says of an event.
 ---@class EventDetails
 ---@field topic string as published
 ---@field publication? integer
@@ -594,8 +596,10 @@ function env.get(name) end
 ---@field args? any[]
 ---@field kwargs? table
 
+---@class (exact) HttpRequest: HttpOptions
+---@field url string
+
 ---@class (exact) HttpOptions
----@field url? string of http.request
 ---@field method? string
 ---@field headers? table<string, string>
 ---@field body? string
@@ -611,6 +615,7 @@ function env.get(name) end
 ---@field key? string of the client, in PEM
 ---@field insecure? boolean trusts anybody
 
+---What http.get and the like return.
 ---@class HttpAnswer
 ---@field status integer
 ---@field headers table<string, string> names in lower case
@@ -676,8 +681,10 @@ function Database:transaction(fn) end
 ---@field period? integer seconds; 30 by default
 ---@field algorithm? "sha1"|"sha256"|"sha512"
 ---@field time? number now by default
----@field window? integer how many steps the clocks may differ; 1 by default. Of totp_verify
----@field after? integer a step up to which codes have been used. Of totp_verify
+
+---@class (exact) TotpVerifyOptions: TotpOptions
+---@field window? integer how many steps the clocks may differ; 1 by default
+---@field after? integer a step up to which codes have been used
 
 ---@class (exact) JwtOptions
 ---@field key? string PEM, or the secret of HS256 and its like
