@@ -33,8 +33,11 @@ func (a authenticator) Authenticate(ctx context.Context, r *auth.Request) (*auth
 		return nil, fmt.Errorf("authenticator %s: %w", a.uri, err)
 	}
 	defer g.pool.release(v)
-	v.secret = r.Ticket
-	defer func() { v.secret = "" }()
+	v.secrets[0] = r.Ticket
+	if r.Transport != nil {
+		v.secrets[1] = r.Transport.Cbtid
+	}
+	defer func() { v.secrets = [2]string{} }()
 
 	var principal *auth.Principal
 	var refusal *auth.Refusal

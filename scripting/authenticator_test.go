@@ -189,3 +189,18 @@ func TestATicketNeverReachesTheLog(t *testing.T) {
 		t.Errorf("in the log:\n%s", log)
 	}
 }
+
+func TestTheCookieStaysOutOfTheLog(t *testing.T) {
+	w := newWorld(t, decider(`
+		print("cookie", request.transport.cbtid)
+		error("nobody has " .. request.transport.cbtid)`))
+	_, err := authenticator{w.host.components["authenticate"], authenticate}.Authenticate(context.Background(), &auth.Request{
+		Realm: "realm1", Authmethod: "cookie", Session: 7, Transport: &auth.Transport{Cbtid: "C00K1E"},
+	})
+	if err == nil || !strings.Contains(err.Error(), "nobody has ***") {
+		t.Errorf("%v", err)
+	}
+	if log := w.log.String(); strings.Contains(log, "C00K1E") || !strings.Contains(log, "***") {
+		t.Errorf("in the log:\n%s", log)
+	}
+}

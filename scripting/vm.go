@@ -53,9 +53,9 @@ type vm struct {
 	raisedAt                 string      // and where
 
 	budget   *lua51.Budget
-	unwanted func() // stops the call that runs: nobody waits for its answer
-	depth    int    // of the procedure that runs
-	secret   string // what must not appear in the log
+	unwanted func()    // stops the call that runs: nobody waits for its answer
+	depth    int       // of the procedure that runs
+	secrets  [2]string // what must not appear in the log
 	calls    int
 	broken   bool // not to be used again
 }
@@ -181,12 +181,14 @@ func (v *vm) print(line string) {
 	v.log.Info(lualib.CutText(v.redact(line), lualib.MaxLogText))
 }
 
-// redact takes the secret of the running call out of a text.
+// redact takes the secrets of the running call out of a text.
 func (v *vm) redact(text string) string {
-	if v.secret == "" {
-		return text
+	for _, secret := range v.secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "***")
+		}
 	}
-	return strings.ReplaceAll(text, v.secret, "***")
+	return text
 }
 
 // store is the realm's kv, if the script may use it now.

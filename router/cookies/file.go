@@ -40,8 +40,8 @@ type file struct {
 	rewrite bool     // the whole file is to be written
 
 	// The goroutine's own.
-	out   *os.File
-	lines int // in the file
+	out   *os.File // nil: the whole file is to be written
+	lines int      // in it
 }
 
 // The bounds of the file.
@@ -264,7 +264,7 @@ func (f *file) run() {
 			retry.Reset(retryAfter)
 		}
 		if last {
-			f.err = errors.Join(f.err, f.out.Close())
+			f.closeOut()
 			return
 		}
 	}
@@ -289,7 +289,7 @@ func (f *file) write() error {
 }
 
 func (f *file) append(pending []*entry, rewrite bool) error {
-	if rewrite || f.lines+len(pending) > 2*f.store.Len()+spareLines {
+	if rewrite || f.out == nil || f.lines+len(pending) > 2*f.store.Len()+spareLines {
 		return f.replace()
 	}
 	var b []byte
@@ -315,7 +315,8 @@ func (f *file) replace() (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, out.Close(), os.Remove(out.Name()))
+			_ = out.Close() // if it is not closed yet
+			_ = os.Remove(out.Name())
 		}
 	}()
 	buffered := bufio.NewWriter(out)
@@ -337,14 +338,24 @@ func (f *file) replace() (err error) {
 	if err := out.Sync(); err != nil {
 		return err
 	}
+	if err := out.Close(); err != nil {
+		return err
+	}
+	f.closeOut() // not every system renames a file that is open, nor over one
 	if err := os.Rename(out.Name(), f.name); err != nil {
 		return err
 	}
+	f.out, err = os.OpenFile(f.name, os.O_WRONLY|os.O_APPEND, 0)
+	f.lines = len(all)
+	return err
+}
+
+// closeOut closes the file as it was, which was written as far as it could be.
+func (f *file) closeOut() {
 	if f.out != nil {
-		_ = f.out.Close() // nobody reads it any more
+		_ = f.out.Close() // each write was synchronized
+		f.out = nil
 	}
-	f.out, f.lines = out, len(all)
-	return nil
 }
 
 // close writes what is pending and ends the goroutine. f may be nil.

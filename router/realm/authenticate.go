@@ -137,11 +137,13 @@ func (h *handshake) refuse(r *auth.Request, refusal *auth.Refusal) {
 }
 
 // failRequest refuses a client because something went wrong. The client learns a
-// reference only; what it was stands beside that in the log, without the ticket.
+// reference only; what it was stands beside that in the log, without the ticket and the cookie.
 func (h *handshake) failRequest(r *auth.Request, err error) {
 	cause := err.Error()
-	if r.Ticket != "" {
-		cause = strings.ReplaceAll(cause, r.Ticket, "***")
+	for _, secret := range [...]string{r.Ticket, h.transport.Cbtid} {
+		if secret != "" {
+			cause = strings.ReplaceAll(cause, secret, "***")
+		}
 	}
 	reference := rand.Text()[:8]
 	h.node.log.Error("authentication failed",
