@@ -145,6 +145,15 @@ func TestExampleBackend(t *testing.T) {
 		t.Errorf("the reminder is %s", got)
 	}
 
+	// Somebody comes.
+	joined := heard(t, c, "com.example.joined", wamp.SubscribeOptions{})
+	other := e.join(t, byProver("", client.Anonymous()))
+	for want := `["` + other.Welcome().Authid + `"]`; ; {
+		if got := next(t, joined); strings.HasSuffix(got, want) { // before it, c itself may have
+			break
+		}
+	}
+
 	// A procedure that the script shares.
 	work := func(context.Context, *wamp.Invocation) (wamp.Payload, error) {
 		return c.Payload([]any{"done by a client"}, nil)

@@ -73,11 +73,11 @@ router.register("com.example.statistics", function()
   return router.result(nil, { logged = kv.get "logged" or 0 })
 end)
 
--- The meta API: a greeting for each who comes, and for nobody else.
+-- The meta API: whoever is there already learns who comes.
 router.subscribe("wamp.session.on_join", function(args)
   local session = args[1]
   if session.authrole == "frontend" then
-    router.publish("com.example.welcome", { session.authid }, nil, { eligible = { session.session } })
+    router.publish("com.example.joined", { session.authid })
   end
 end)
 

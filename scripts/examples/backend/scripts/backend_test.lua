@@ -87,6 +87,22 @@ it("keeps what is its own to itself", function()
   expect(function() call("com.example.internal.remind", "tea") end):to_raise("wamp.error.not_authorized")
 end)
 
+it("tells who comes", function()
+  subscribe "com.example.joined"
+  test.events()
+  test.publish("com.example.log.x", nil, nil, { authrole = "frontend", authid = "ann" })
+  test.call("com.example.statistics", nil, nil, { authrole = "backend", authid = "another backend" })
+  local events = test.events "com.example.joined"
+  expect(#events):to_be(1)
+  expect(events[1].args):to_equal { "ann" }
+end)
+
+it("wants a text and a time", function()
+  for _, args in ipairs { { "tea" }, { 1, 1 }, { "tea", -1 }, { "tea", 0 / 0 }, { ("x"):rep(101), 1 } } do
+    expect(function() call("com.example.remind", unpack(args)) end):to_raise("wamp.error.invalid_argument")
+  end
+end)
+
 it("tells every ten seconds who is online", function()
   subscribe "com.example.online"
   test.advance(30)

@@ -1,7 +1,8 @@
 -- Keeps the users. ADMIN_PASSWORD makes the first of them, called admin:
 --
 --   ADMIN_PASSWORD=… usher serve
---   usher call --method scram --authid admin com.example.set_password '"joe"' '"a password"' '"frontend"'
+--   export USHER_SECRET=… # the same
+--   usher call --authmethod wamp-scram --authid admin com.example.set_password '"joe"' '"a password"' '"frontend"'
 --
 -- In usher.yaml:
 --   env: [ADMIN_PASSWORD]

@@ -1,6 +1,7 @@
 -- Keeps the users. ADMIN_PASSWORD makes the first of them, called admin:
 --
 --   ADMIN_PASSWORD=… usher serve
+--   export USHER_TICKET=… # the same
 --   usher call --authid admin com.example.set_password '"joe"' '"a password"' '"frontend"'
 --
 -- In usher.yaml:

@@ -8,7 +8,8 @@ function users.find(authid)
   return text and json.decode(text)
 end
 
--- Keeps what a password comes to, and nothing from which it follows.
+-- Keeps what a password comes to, and nothing from which it follows. (Clients of
+-- Crossbar.io, who call the method scram, need kdf = "argon2id-13", here and below.)
 function users.set(authid, password, role)
   local user = crypto.scram_keys { password = password }
   user.role = role
