@@ -76,8 +76,8 @@ func (c *Coverage) Files() []FileCoverage {
 
 // count emits the call that counts a statement which begins here.
 func (f *function) count() {
-	if f.unit.counter == nil {
-		return
+	if f.unit.counter == nil || f.free >= maxRegisters {
+		return // the last are the program's own
 	}
 	f.check(1)
 	f.helper(f.unit.counter(f.line), f.free)

@@ -184,9 +184,11 @@ func (f *function) reserve(n int) {
 	f.free += n
 }
 
+// maxRegisters is how many a function may use.
+const maxRegisters = 250
+
 // check makes sure that n more registers exist.
 func (f *function) check(n int) {
-	const maxRegisters = 250
 	if f.free+n > maxRegisters {
 		f.fail("function or expression too complex", "")
 	}

@@ -143,6 +143,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			report.Results = append(report.Results, results...)
 		}
 		if o.Coverage {
+			if err := s.countUnused(root.dir); err != nil {
+				return nil, err
+			}
 			for _, c := range s.coverage.Files() {
 				c.File = filepath.ToSlash(filepath.Join(root.dir, c.File))
 				report.Coverage = append(report.Coverage, c)
@@ -150,6 +153,31 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 	}
 	return report, nil
+}
+
+// countUnused makes the scripts that no test has loaded part of the coverage.
+func (s *suite) countUnused(dir string) error {
+	seen := map[string]bool{}
+	for _, f := range s.coverage.Files() {
+		seen[f.File] = true
+	}
+	scripts, err := filepath.Glob(filepath.Join(dir, "*.lua"))
+	if err != nil {
+		return err
+	}
+	for _, path := range scripts {
+		name := filepath.Base(path)
+		if seen[name] || strings.HasSuffix(name, "_test.lua") || strings.HasPrefix(name, ".") {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read a script: %w", err)
+		}
+		// One that does not compile has no lines; the check says why.
+		_, _ = s.coverage.Compile(name, text)
+	}
+	return nil
 }
 
 // root is a scripts directory.

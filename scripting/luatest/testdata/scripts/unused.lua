@@ -1,0 +1,2 @@
+router.join { realm = "realm1", authrole = "frontend" }
+print("no test loads this")
