@@ -92,12 +92,18 @@ func (s *server) run(ctx context.Context, forceable func()) error {
 	var running sync.WaitGroup
 	served := make(chan error, 1)
 	running.Go(func() { served <- s.router.Serve() })
+	hangup := make(chan os.Signal, 1)
+	if s.source.file != "" {
+		// Before anybody is told that the router is there: SIGHUP would end it.
+		signal.Notify(hangup, syscall.SIGHUP)
+		defer signal.Stop(hangup)
+	}
 	s.sayReady()
 
 	watching, endWatch := context.WithCancel(ctx)
 	reload := make(chan struct{}, 1)
 	if file := s.source.file; file != "" { // which no reload changes
-		running.Go(func() { s.watchConfig(watching, reload) })
+		running.Go(func() { s.watchConfig(watching, reload, hangup) })
 		running.Go(func() { watchFile(watching, file, watchInterval, func() { notify(reload) }) })
 	}
 
@@ -151,10 +157,7 @@ func notify(c chan<- struct{}) {
 
 // watchConfig takes the configuration up anew whenever it was saved or a SIGHUP
 // asks for it, until ctx ends.
-func (s *server) watchConfig(ctx context.Context, saved <-chan struct{}) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func (s *server) watchConfig(ctx context.Context, saved <-chan struct{}, hangup <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
