@@ -114,7 +114,7 @@ func (v *Verifier) Verify(ctx context.Context, j *auth.JWT, token string) (*auth
 	if set == nil { // the configuration changed just now
 		return nil, errors.New("the keys of the token's issuer are not used any more")
 	}
-	for {
+	for again := true; ; {
 		keys, generation := set.current()
 		if generation == 0 {
 			if set.renewed(ctx, 0) {
@@ -126,7 +126,8 @@ func (v *Verifier) Verify(ctx context.Context, j *auth.JWT, token string) (*auth
 			Issuers: []string{j.Issuer}, Audiences: j.Audience, Algorithms: j.Algorithms,
 			Leeway: j.Leeway, WithoutExpiry: j.WithoutExpiry, Now: v.options.Now,
 		})
-		if errors.Is(err, jwt.ErrUnknownKey) && set.renewed(ctx, generation) {
+		if errors.Is(err, jwt.ErrUnknownKey) && again && set.renewed(ctx, generation) {
+			again = false
 			continue
 		}
 		if err != nil {

@@ -314,8 +314,12 @@ func TestRotation(t *testing.T) {
 	if got := verify(t, v, j, rotated); got != "joe frontend" {
 		t.Errorf("the new key: %s", got)
 	}
+	before := i.fetched()
 	if got := verify(t, v, j, i.good(nil)); !strings.HasPrefix(got, "authentication_denied") {
 		t.Errorf("the old key: %s", got)
+	}
+	if n := i.fetched() - before; n != 1 {
+		t.Errorf("the keys were fetched %d times for the old key", n)
 	}
 	// What can't be fetched or read takes nothing away.
 	for name, answer := range map[string]func(w http.ResponseWriter){
