@@ -102,9 +102,9 @@ func (s *server) run(ctx context.Context, forceable func()) error {
 
 	watching, endWatch := context.WithCancel(ctx)
 	reload := make(chan struct{}, 1)
-	if file := s.source.file; file != "" { // which no reload changes
+	if first := s.source; first.file != "" { // as it was read at start; a reload replaces it
 		running.Go(func() { s.watchConfig(watching, reload, hangup) })
-		running.Go(func() { watchFile(watching, file, watchInterval, func() { notify(reload) }) })
+		running.Go(func() { watchFile(watching, first.file, first.seen, watchInterval, func() { notify(reload) }) })
 	}
 
 	var err error

@@ -40,9 +40,10 @@ type sourceFlags struct {
 // source is configuration and scripts as they were found.
 type source struct {
 	config *config.Config
-	file   string // of the configuration; empty in demo mode
-	dir    string // scripts directory; empty: none, or the shipped scripts
-	fs     fs.FS  // the shipped scripts; nil: not used
+	file   string    // of the configuration; empty in demo mode
+	seen   fileState // of that file, just before it was read
+	dir    string    // scripts directory; empty: none, or the shipped scripts
+	fs     fs.FS     // the shipped scripts; nil: not used
 }
 
 // demo reports whether the built-in configuration is used.
@@ -65,6 +66,7 @@ func (f sourceFlags) load() (*source, error) {
 	if s.demo() {
 		return s, s.loadDemo(f)
 	}
+	s.seen = lookAt(s.file)
 	c, err := config.Load(s.file)
 	if err != nil {
 		return nil, err

@@ -13,14 +13,13 @@ import (
 const watchInterval = 500 * time.Millisecond
 
 // watchFile calls saved, from one goroutine, whenever the content of the file has
-// become another one and has been at rest for one interval, until ctx ends. A
-// file that is missing or cannot be read is waited for. It returns when ctx ends.
-func watchFile(ctx context.Context, path string, interval time.Duration, saved func()) {
+// become another one than was known and has been at rest for one interval, until
+// ctx ends. A file that is missing or cannot be read is waited for. It returns when
+// ctx ends.
+func watchFile(ctx context.Context, path string, known fileState, interval time.Duration, saved func()) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	seen, _ := readStamp(path)
-	known, _ := digest(path)
-	moving := false
+	seen, moving := known.stamp, false
 	for {
 		select {
 		case <-ctx.Done():
@@ -34,12 +33,27 @@ func watchFile(ctx context.Context, path string, interval time.Duration, saved f
 			seen, moving = now, true
 		case moving:
 			moving = false
-			if sum, ok := digest(path); ok && !bytes.Equal(sum, known) {
-				known = sum
+			if sum, ok := digest(path); ok && !bytes.Equal(sum, known.sum) {
+				known.sum = sum
 				saved()
 			}
 		}
 	}
+}
+
+// fileState is what a file was at one moment. The zero value is that of a file that
+// could not be read.
+type fileState struct {
+	stamp stamp
+	sum   []byte
+}
+
+// lookAt returns the state of a file. Where it changes meanwhile, a later stamp is
+// another one.
+func lookAt(path string) (s fileState) {
+	s.stamp, _ = readStamp(path)
+	s.sum, _ = digest(path)
+	return s
 }
 
 // stamp is what changes about a file when it is saved.
