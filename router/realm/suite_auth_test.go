@@ -7,16 +7,20 @@ import (
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"usher/router/auth"
 	"usher/router/codec"
+	"usher/router/transport"
 	"usher/router/wamp"
 )
 
@@ -308,5 +312,29 @@ func TestSessionsExpire(t *testing.T) {
 			c.expect(`[6,{"message":"the session's authentication has expired"},"wamp.close.killed"]`)
 			c.expectClosed()
 		}
+	})
+}
+
+// TestTransportsAreForgotten once a client has joined: what describes a connection,
+// its TLS included, is for the login.
+func TestTransportsAreForgotten(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	router, own := transport.Pair(wamp.JSON, transport.Options{})
+	described := make(chan weak.Pointer[auth.Transport], 1)
+	w.serving.Go(func() {
+		tr := &auth.Transport{Type: "websocket", Peer: "tcp4:127.0.0.1:1", TLS: &tls.ConnectionState{}}
+		described <- weak.Make(tr)
+		w.Serve(router, challenging(t, nil), tr)
+	})
+	t.Cleanup(func() { own.Close(transport.CloseNormal) })
+	c := &client{t: t, conn: own}
+	c.send(hello("cryptosign", "realm1"))
+	answer, _ := answers(t, "cryptosign", c.challenged("cryptosign"))
+	c.send(answer)
+	c.welcomed()
+	pointer := <-described
+	eventually(t, "the transport is forgotten", func() bool {
+		runtime.GC()
+		return pointer.Value() == nil
 	})
 }
