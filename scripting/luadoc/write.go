@@ -245,7 +245,6 @@ func Settings(library, scripts string) string {
 	return fmt.Sprintf(`{
   "runtime.version": "Lua 5.1",
   "runtime.path": [%q, "?.lua"],
-  "runtime.pathStrict": true,
   "runtime.builtin": {
     "basic": "disable", "bit": "disable", "bit32": "disable", "coroutine": "disable", "debug": "disable",
     "ffi": "disable", "io": "disable", "jit": "disable", "jit.profile": "disable", "jit.util": "disable",
@@ -253,7 +252,9 @@ func Settings(library, scripts string) string {
     "table": "disable", "table.clear": "disable", "table.new": "disable", "utf8": "disable"
   },
   "workspace.library": [%q],
-  "workspace.checkThirdParty": false
+  "workspace.checkThirdParty": false,
+  "type.weakNilCheck": true,
+  "type.weakUnionCheck": true
 }
 `, scripts+"/?.lua", library)
 }

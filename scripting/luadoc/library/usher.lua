@@ -121,9 +121,9 @@ function require(name) end
 ---@class kvlib
 kv = {}
 
----Returns what is stored; nil where there is nothing, or it has expired.
+---Returns the string, number or boolean that is stored; nil where there is nothing, or it has expired.
 ---@param key string
----@return string|number|boolean|nil
+---@return any
 function kv.get(key) end
 
 ---Stores a value.
@@ -366,7 +366,7 @@ function crypto.totp_verify(secret, code, options) end
 ---@param token string
 ---@param options JwtOptions
 ---@return table? claims # nil: it is not good
----@return table|string header # or the reason
+---@return any header # or the reason
 function crypto.jwt_verify(token, options) end
 
 ---Times are seconds since 1970, with a fraction, or text as RFC 3339 writes it.
