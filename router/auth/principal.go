@@ -70,7 +70,11 @@ func check(realms Realms, dynamic *Dynamic, r *Request, p *Principal) (*Principa
 	if refusal := checkAuthid(checked.Authid); refusal != nil {
 		return nil, fmt.Errorf("authenticator returned an authid that cannot be used: %s", refusal.Message)
 	}
-	if !checked.ExpiresAt.IsZero() && !checked.ExpiresAt.After(time.Now()) {
+	now := r.Now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	if !checked.ExpiresAt.IsZero() && !checked.ExpiresAt.After(now) {
 		return nil, errors.New("authenticator returned a principal whose expires_at has passed")
 	}
 	if !isDict(checked.Extra) {

@@ -36,6 +36,7 @@ type Request struct {
 	Pubkey     string     // that the client says is its own: 64 hexadecimal digits in lower case
 	Session    wamp.ID    // the id that the session will have
 	Transport  *Transport
+	Now        time.Time // when it is judged, for tools that try a login at another time; zero: now
 }
 
 // Extra is what HELLO.Details.authextra and AUTHENTICATE.Extra may say to one of

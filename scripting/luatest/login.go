@@ -98,6 +98,7 @@ func (l *login) prover() (client.Prover, error) {
 // judge plays both sides, as a login would, without a connection.
 func (l *login) judge(ctx context.Context, w *world, d *auth.Dynamic) auth.Outcome {
 	r := l.request
+	r.Now = w.clock.Now()
 	methods := l.methods(d)
 	if methods == nil {
 		return outcomeOf(w.node.Authenticate(ctx, d, r))

@@ -86,6 +86,12 @@ it("has headers", function()
   }
 end)
 
+it("judges an expiry by the test's clock", function()
+  test.time "2020-01-01T00:00:00Z"
+  local answer = test.authenticate(test.request { headers = { ["x-role"] = "user" } })
+  expect(answer):to_contain { accepted = true, expires_at = 1577836860 }
+end)
+
 it("asks an authorizer", function()
   local question = { authid = "joe", uri = "com.example.f", action = "call", options = { timeout = 5 } }
   expect(test.authorize(question)):to_equal { allow = true, disclose = true, cache = 7 }
