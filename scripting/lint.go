@@ -30,7 +30,7 @@ func Lint(o Options, known Known) ([]lua51.Warning, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &linter{known: known, assigned: map[string]bool{}, used: map[string]bool{}, fields: map[string]bool{}}
+	l := &linter{known: known, assigned: map[string][]string{}, used: map[string]bool{}}
 	for _, name := range snap.names() {
 		if f := snap.files[name]; !f.toolong {
 			l.add(name, f.source, false)
@@ -50,10 +50,9 @@ func Lint(o Options, known Known) ([]lua51.Warning, error) {
 type linter struct {
 	known    Known
 	files    []lintFile
-	assigned map[string]bool // globals that any file gives a value
-	used     map[string]bool // globals that any file reads
-	fields   map[string]bool // "module.field" that any file gives a value
-	loose    bool            // a component has ordinary globals
+	assigned map[string][]string // globals, and "module.field", with the files that give them values
+	used     map[string]bool     // globals that any file reads
+	loose    bool                // a component has ordinary globals
 	warnings []lua51.Warning
 }
 
@@ -75,14 +74,29 @@ func (l *linter) add(name string, source []byte, test bool) {
 	for _, u := range found.Globals {
 		switch {
 		case u.Field != "" && u.Assigned:
-			l.fields[u.Name+"."+u.Field] = true
+			l.assign(u.Name+"."+u.Field, name)
 		case u.Field != "":
 		case u.Assigned:
-			l.assigned[u.Name] = true
+			l.assign(u.Name, name)
 		default:
 			l.used[u.Name] = true
 		}
 	}
+}
+
+func (l *linter) assign(global, file string) {
+	l.assigned[global] = append(l.assigned[global], file)
+}
+
+// defines reports whether a global has a value in a file that a file gives it: each
+// component has globals of its own, which its modules share.
+func (l *linter) defines(f *lintFile, global string) bool {
+	for _, by := range l.assigned[global] {
+		if by == f.name || !isComponent(by) || !isComponent(f.name) {
+			return true
+		}
+	}
+	return false
 }
 
 // addTests adds the files of tests, which are no part of a snapshot.
@@ -139,7 +153,7 @@ func (l *linter) message(f *lintFile, u lua51.GlobalUse) string {
 	fields, known := l.find(f, u.Name)
 	switch {
 	case u.Field != "":
-		if !known || len(fields) == 0 || u.Assigned || l.assigned[u.Name] || l.fields[u.Name+"."+u.Field] || slices.Contains(fields, u.Field) {
+		if !known || len(fields) == 0 || u.Assigned || l.defines(f, u.Name) || l.defines(f, u.Name+"."+u.Field) || slices.Contains(fields, u.Field) {
 			return ""
 		}
 		if f.test && u.Name == "router" {
@@ -147,7 +161,7 @@ func (l *linter) message(f *lintFile, u lua51.GlobalUse) string {
 		}
 		return fmt.Sprintf("%s has no %s%s", u.Name, u.Field, suggest(u.Field, fields))
 	case !u.Assigned:
-		if known || l.assigned[u.Name] || f.unlike[u.Name] {
+		if known || l.defines(f, u.Name) || f.unlike[u.Name] {
 			return ""
 		}
 		f.unlike[u.Name] = true
@@ -173,7 +187,9 @@ func (l *linter) names(f *lintFile) []string {
 		}
 	}
 	for name := range l.assigned {
-		names = append(names, name)
+		if l.defines(f, name) && !strings.Contains(name, ".") {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names
