@@ -21,10 +21,16 @@ func (n *Node) Serve(c transport.Conn, e *Endpoint, t *auth.Transport) {
 	if t == nil {
 		t = new(auth.Transport)
 	}
-	if s := n.admitAside(c, e, t); s != nil {
+	s := n.admitAside(c, e, t)
+	if s != nil {
 		s.run()
 	}
 	<-c.Done()
+	if s != nil {
+		// Nobody is at work on the last message: this gives its buffer back. A login
+		// that was given up may have left an authenticator with its message.
+		_, _ = c.Read(nil)
+	}
 }
 
 // admitAside runs the handshake on a goroutine that ends with it, and so gives

@@ -155,10 +155,11 @@ func (c *RawSocket) failure() error {
 	return c.lost()
 }
 
-// part implements framing. What Read returned last stays out of the pool: whoever
-// read it may be at work on it.
+// part implements framing. What Read returned last stays out of the pool until the
+// next Read: whoever read it may be at work on it.
 func (c *RawSocket) part() {
 	c.countRead()
+	c.in.spent = c.in.raw
 	c.in.message, c.in.raw, c.in.next = nil, nil, 0
 	c.drain(true)
 }

@@ -26,6 +26,7 @@ type inbound struct {
 	failed    error      // of the socket
 	raw       *buffer    // read from the socket
 	next      int        // raw.b[:next] is done
+	spent     *buffer    // what raw was when finish took over: the last message may lie in it
 	idle      *buffer    // what a socket is read into that can't be read without waiting
 	unflushed int        // bytes read since the last flush
 	messages  int64      // read and not counted yet
@@ -145,7 +146,8 @@ func (c *stream) broken(status uint16, why string) error {
 // not handled yet stay: finish reads on.
 func (c *stream) release() {
 	c.t.buffers.put(c.in.message)
-	c.in.message, c.in.rest = nil, nil
+	c.t.buffers.put(c.in.spent)
+	c.in.message, c.in.rest, c.in.spent = nil, nil, nil
 }
 
 // fill reads from the socket into inbound.raw, which is nil. Where the socket has

@@ -116,13 +116,13 @@ func (c *WebSocket) part() {
 // Where the reader has failed already, so does this, at once.
 func (c *WebSocket) hearClose() bool {
 	in := &c.in
-	// Whoever read a message may be at work on it: it stays out of the pool, and so
-	// does the buffer that it may lie in.
+	// Whoever read a message may be at work on it: it stays out of the pool, and the
+	// buffer that it may lie in does so until the next Read.
 	in.message, in.rest = nil, nil
 	if in.raw != nil {
 		b := c.t.buffers.get(len(in.raw.b) - in.next)
 		b.b = append(b.b, in.raw.b[in.next:]...)
-		in.raw, in.next = b, 0
+		in.spent, in.raw, in.next = in.raw, b, 0
 	}
 	for left := int64(maxDrain); left > 0; {
 		_, data, err := c.readMessage()
