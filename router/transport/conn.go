@@ -27,7 +27,7 @@ type Conn interface {
 	// peer is the caller's choice (Close with CloseSlow for an event). Any other
 	// error: the connection is going away, or m cannot be encoded for this peer
 	// (then it wraps the codec's error) or is larger than it takes (ErrTooLarge),
-	// and nothing was queued.
+	// and nothing was queued. Nothing comes behind a GOODBYE or an ABORT.
 	Send(b *Batch, m wamp.Message) error
 
 	// SendShared is Send for a message that many receive.

@@ -165,40 +165,18 @@ func TestFullQueue(t *testing.T) {
 	const bound = 20000
 	eachLink(t, Options{QueueBytes: bound}, func(t *testing.T, client, server Conn) {
 		var b Batch // not flushed: everything waits
-		n := 0
-		var err error
-		for ; err == nil && n < 1000; n++ {
-			err = server.Send(&b, event(t, server.Format(), n+1, 1000))
-		}
-		if !errors.Is(err, ErrQueueFull) || n < bound/1200 || n > bound/1000+1 {
-			t.Fatalf("message %d: %v, want ErrQueueFull at about %d", n, err, bound/1000)
+		n, err := fillQueue(t, server, &b)
+		if !errors.Is(err, ErrQueueFull) || n < bound/1200-1 || n > bound/1000 {
+			t.Fatalf("%d messages, then %v, want ErrQueueFull at about %d", n, err, bound/1000)
 		}
 		if err := server.SendShared(&b, NewShared(event(t, server.Format(), n, 1000))); !errors.Is(err, ErrQueueFull) {
 			t.Errorf("SendShared: %v, want ErrQueueFull", err)
 		}
-		urgent := []wamp.Message{&wamp.Interrupt{Request: 1, Mode: wamp.CancelKill}, &wamp.Goodbye{Reason: wamp.CloseSystemShutdown}}
-		for _, m := range urgent {
-			if err := server.Send(&b, m); err != nil {
-				t.Errorf("%s: %v, but it is queued whatever waits", m.Type(), err)
-			}
+		if err := server.Send(&b, &wamp.Interrupt{Request: 1, Mode: wamp.CancelKill}); err != nil {
+			t.Errorf("INTERRUPT: %v, but it is queued whatever waits", err)
 		}
 		b.Flush()
-		for i := range n - 1 {
-			if got := receive(t, client); got != i+1 {
-				t.Fatalf("received %d, want %d", got, i+1)
-			}
-		}
-		for _, want := range urgent {
-			client.SetReadDeadline(time.Now().Add(patience))
-			data, err := client.Read(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var d codec.Decoder
-			if m, err := d.Decode(client.Format(), data); err != nil || m.Type() != want.Type() {
-				t.Errorf("then came %v, %v, want %s", m, err, want.Type())
-			}
-		}
+		expectFilled(t, client, n, wamp.TypeInterrupt)
 		// There is room again, as soon as the writer has counted what was read.
 		for start := time.Now(); time.Since(start) < patience; time.Sleep(time.Millisecond) {
 			if err = server.Send(nil, event(t, server.Format(), 9, 1000)); err == nil {
@@ -208,7 +186,75 @@ func TestFullQueue(t *testing.T) {
 		if got := receive(t, client); got != 9 {
 			t.Errorf("received %d", got)
 		}
+		n, _ = fillQueue(t, server, &b)
+		if err := server.Send(&b, &wamp.Goodbye{Reason: wamp.CloseSystemShutdown}); err != nil {
+			t.Errorf("GOODBYE: %v, but it is queued whatever waits", err)
+		}
+		b.Flush()
+		expectFilled(t, client, n, wamp.TypeGoodbye)
 	})
+}
+
+// fillQueue sends events 1, 2, 3 and so on until one fails, and returns how many
+// did not.
+func fillQueue(t *testing.T, c Conn, b *Batch) (n int, err error) {
+	t.Helper()
+	for n < 1000 {
+		if err = c.Send(b, event(t, c.Format(), n+1, 1000)); err != nil {
+			break
+		}
+		n++
+	}
+	return n, err
+}
+
+// expectFilled reads what fillQueue sent, and a message of type last behind it.
+func expectFilled(t *testing.T, c Conn, n int, last wamp.MessageType) {
+	t.Helper()
+	for i := range n {
+		if got := receive(t, c); got != i+1 {
+			t.Fatalf("received %d, want %d", got, i+1)
+		}
+	}
+	c.SetReadDeadline(time.Now().Add(patience))
+	data, err := c.Read(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d codec.Decoder
+	if m, err := d.Decode(c.Format(), data); err != nil || m.Type() != last {
+		t.Errorf("then came %v, %v, want %s", m, err, last)
+	}
+}
+
+func TestNothingBehindTheLastMessage(t *testing.T) {
+	for _, last := range []wamp.Message{&wamp.Goodbye{Reason: wamp.CloseSystemShutdown}, &wamp.Abort{Reason: wamp.ErrNoSuchRealm}} {
+		t.Run(last.Type().String(), func(t *testing.T) {
+			eachLink(t, Options{}, func(t *testing.T, client, server Conn) {
+				var b Batch
+				if err := server.Send(&b, event(t, server.Format(), 1, 10)); err != nil {
+					t.Fatal(err)
+				}
+				if err := server.Send(&b, last); err != nil {
+					t.Fatal(err)
+				}
+				late := event(t, server.Format(), 2, 10)
+				if err := server.Send(&b, late); !errors.Is(err, ErrClosed) {
+					t.Errorf("Send behind it: %v, want ErrClosed", err)
+				}
+				if err := server.SendShared(&b, NewShared(late)); !errors.Is(err, ErrClosed) {
+					t.Errorf("SendShared behind it: %v, want ErrClosed", err)
+				}
+				b.Flush()
+				expectFilled(t, client, 1, last.Type())
+				server.Close(CloseNormal)
+				client.SetReadDeadline(time.Now().Add(patience))
+				if data, err := client.Read(nil); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("then came %q, %v, want the end", data, err)
+				}
+			})
+		})
+	}
 }
 
 func TestMessageThatCannotBeEncoded(t *testing.T) {

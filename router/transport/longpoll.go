@@ -66,6 +66,7 @@ type LongPoll struct {
 	inBytes  int       // capacity of in
 	inErr    error     // behind in: a violation, or io.EOF where the peer left
 	out      outbox
+	final    bool // the last message was sent: see isFinal
 	queued   bool // in somebody's Batch, or left to the flushers
 	polling  bool // a Poll waits
 	writing  bool // an answer is being written
@@ -131,11 +132,13 @@ func poke(c chan struct{}) {
 // Send implements Conn.
 func (c *LongPoll) Send(b *Batch, m wamp.Message) error {
 	c.mu.Lock()
-	if c.state != stateOpen {
+	if c.state != stateOpen || c.final {
 		c.mu.Unlock()
 		return ErrClosed
 	}
-	return c.sent(b, c.out.append(m))
+	err := c.out.append(m)
+	c.final = err == nil && isFinal(m)
+	return c.sent(b, err)
 }
 
 // SendShared implements Conn.
@@ -145,7 +148,7 @@ func (c *LongPoll) SendShared(b *Batch, m *Shared) error {
 		return err
 	}
 	c.mu.Lock()
-	if c.state != stateOpen {
+	if c.state != stateOpen || c.final {
 		c.mu.Unlock()
 		return ErrClosed
 	}

@@ -287,8 +287,8 @@ func TestLongPollQueueIsBoundedInMessagesToo(t *testing.T) {
 	if err := c.Send(nil, event(t, wamp.JSON, 4, 0)); !errors.Is(err, ErrQueueFull) {
 		t.Errorf("fourth message: %v, want ErrQueueFull", err)
 	}
-	if err := c.Send(nil, &wamp.Goodbye{Reason: wamp.CloseNormal}); err != nil {
-		t.Errorf("GOODBYE: %v", err)
+	if err := c.Send(nil, &wamp.Interrupt{Request: 1, Mode: wamp.CancelKill}); err != nil {
+		t.Errorf("INTERRUPT: %v", err)
 	}
 	_ = fetch(t, c)
 	_ = fetch(t, c)

@@ -13,7 +13,8 @@ import (
 
 // Pair returns the two ends of a connection inside the process, bounded as one
 // over a network: what is sent on one end waits, in bytes, until the other reads
-// it. Options other than QueueBytes and MaxMessageSize do not matter.
+// it. A Batch holds nothing back. Options other than QueueBytes and MaxMessageSize do
+// not matter.
 func Pair(f wamp.Format, o Options) (a, b Conn) {
 	o = o.withDefaults()
 	one, two := newPipe(), newPipe()
@@ -27,6 +28,7 @@ type pipe struct {
 	mu       sync.Mutex
 	messages [][]byte
 	bytes    int
+	final    bool          // the last message was sent: see isFinal
 	reason   error         // once closed
 	closed   chan struct{} // with reason
 	wake     chan struct{} // holds one
@@ -66,7 +68,7 @@ func (e *pairEnd) Send(_ *Batch, m wamp.Message) error {
 	if err != nil {
 		return err
 	}
-	return e.send(b, urgent(m))
+	return e.send(b, urgent(m), isFinal(m))
 }
 
 func (e *pairEnd) SendShared(_ *Batch, m *Shared) error {
@@ -74,14 +76,14 @@ func (e *pairEnd) SendShared(_ *Batch, m *Shared) error {
 	if err != nil {
 		return err
 	}
-	return e.send(b, false)
+	return e.send(b, false, false)
 }
 
-func (e *pairEnd) send(b []byte, isUrgent bool) error {
+func (e *pairEnd) send(b []byte, isUrgent, final bool) error {
 	p := e.out
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reason != nil {
+	if p.reason != nil || p.final {
 		return ErrClosed
 	}
 	if !isUrgent && p.bytes+len(b) > e.options.QueueBytes {
@@ -89,6 +91,7 @@ func (e *pairEnd) send(b []byte, isUrgent bool) error {
 	}
 	p.messages = append(p.messages, b)
 	p.bytes += len(b)
+	p.final = final
 	select {
 	case p.wake <- struct{}{}:
 	default:

@@ -80,6 +80,12 @@ func urgent(m wamp.Message) bool {
 	return false
 }
 
+// isFinal reports whether nothing may come behind m (specification: "Session Closing").
+func isFinal(m wamp.Message) bool {
+	t := m.Type()
+	return t == wamp.TypeGoodbye || t == wamp.TypeAbort
+}
+
 // append encodes m behind what waits.
 func (q *queue) append(m wamp.Message) error {
 	size := payloadSize(m) + 64

@@ -39,6 +39,7 @@ type stream struct {
 	why     string    // its text
 	closing []byte    // payload of the close frame to send
 	closeBy time.Time // end of all waiting once closing
+	final   bool      // the last message was sent: see isFinal
 	queued  bool      // in somebody's Batch, or left to the flushers
 	writing bool      // somebody owns the write side
 
@@ -98,11 +99,12 @@ func (c *stream) Done() <-chan struct{} { return c.done }
 // Send implements Conn.
 func (c *stream) Send(b *Batch, m wamp.Message) error {
 	c.mu.Lock()
-	if c.state != stateOpen {
+	if c.state != stateOpen || c.final {
 		c.mu.Unlock()
 		return ErrClosed
 	}
 	err := c.out.queue.append(m)
+	c.final = err == nil && isFinal(m)
 	return c.sent(b, err)
 }
 
@@ -117,7 +119,7 @@ func (c *stream) SendShared(b *Batch, m *Shared) error {
 		deflated = m.deflated(c.t, c.sub.format, c.deflate)
 	}
 	c.mu.Lock()
-	if c.state != stateOpen {
+	if c.state != stateOpen || c.final {
 		c.mu.Unlock()
 		return ErrClosed
 	}

@@ -407,8 +407,8 @@ func TestReloadKeepsLongPollTransports(t *testing.T) {
 	if r, _ := w.post(t, path+"/receive", "", "Origin", "https://a.example.com"); r.StatusCode != 204 {
 		t.Errorf("after: %d", r.StatusCode)
 	}
-	sendNow(t, k.conn, &wamp.Goodbye{Reason: "x"})
-	w.expect(t, 200, `[6,{},"x"]`, path+"/receive", "")
+	sendNow(t, k.conn, &wamp.Interrupt{Request: 1})
+	w.expect(t, 200, `[69,1,{}]`, path+"/receive", "")
 	w.expect(t, 400, "wamp.2.cbor", "/lp/open", `{"protocols": ["wamp.2.json"]}`)
 	w.expect(t, 405, "", "/two/lp/open", "")
 	// A path that is configured no more opens nothing; its sessions go on.
@@ -416,8 +416,8 @@ func TestReloadKeepsLongPollTransports(t *testing.T) {
 		if err := w.Reload(conf(t, "", "", "")); err != nil {
 			t.Fatal(err)
 		}
-		sendNow(t, k.conn, &wamp.Goodbye{Reason: "y"})
-		w.expect(t, 200, `[6,{},"y"]`, path+"/receive", "")
+		sendNow(t, k.conn, &wamp.Interrupt{Request: 2})
+		w.expect(t, 200, `[69,2,{}]`, path+"/receive", "")
 		w.expect(t, 405, "", "/lp/open", `{"protocols": ["wamp.2.json"]}`)
 	}
 	if err := w.Reload(c); err != nil {
@@ -484,7 +484,7 @@ func TestManyTransportsAtOnce(t *testing.T) {
 						k.conn.Close(transport.CloseNormal)
 						return
 					}
-					if err := k.conn.Send(&b, &wamp.Goodbye{Reason: fmt.Sprint(len(data))}); err != nil {
+					if err := k.conn.Send(&b, &wamp.Interrupt{Request: wamp.ID(len(data))}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -504,7 +504,7 @@ func TestManyTransportsAtOnce(t *testing.T) {
 				w.expect(t, 204, "", path+"/send", strings.Repeat("x", n))
 			}
 			for n := 1; n <= 10; n++ {
-				w.expect(t, 200, fmt.Sprintf(`[6,{},"%d"]`, n), path+"/receive", "")
+				w.expect(t, 200, fmt.Sprintf(`[69,%d,{}]`, n), path+"/receive", "")
 			}
 			w.expect(t, 204, "", path+"/close", "")
 		})
