@@ -198,9 +198,7 @@ func (d *Decoder) request(l *seq) wamp.Message {
 		m := &d.unsubscribed
 		*m = wamp.Unsubscribed{Request: d.idOrNone(l, "UNSUBSCRIBED.Request")}
 		if m.Request == 0 {
-			d.dict(l, "UNSUBSCRIBED.Details", func(key string) bool {
-				return d.revoked(key, "subscription", &m.Subscription, &m.Reason)
-			})
+			m.Subscription, m.Reason = d.revoked(l, "UNSUBSCRIBED.Details", "subscription")
 		}
 		return m
 	case wamp.TypeRegister:
@@ -239,9 +237,7 @@ func (d *Decoder) request(l *seq) wamp.Message {
 		m := &d.unregistered
 		*m = wamp.Unregistered{Request: d.idOrNone(l, "UNREGISTERED.Request")}
 		if m.Request == 0 {
-			d.dict(l, "UNREGISTERED.Details", func(key string) bool {
-				return d.revoked(key, "registration", &m.Registration, &m.Reason)
-			})
+			m.Registration, m.Reason = d.revoked(l, "UNREGISTERED.Details", "registration")
 		}
 		return m
 	case wamp.TypeCancel:

@@ -160,15 +160,22 @@ func (d *Decoder) idOrNone(l *seq, what string) wamp.ID {
 	return wamp.ID(n)
 }
 
-// revoked reads what the router took back, and why.
-func (d *Decoder) revoked(key, name string, id *wamp.ID, reason *string) bool {
-	switch key {
-	case name:
-		*id = d.c.id(key)
-	case "reason":
-		*reason = d.text(key)
-	default:
-		return false
+// revoked reads what the router took back, which is the id of that name, and why. The
+// id must be there: without it nobody could tell what has ended.
+func (d *Decoder) revoked(l *seq, what, name string) (id wamp.ID, reason string) {
+	d.dict(l, what, func(key string) bool {
+		switch key {
+		case name:
+			id = d.c.id(key)
+		case "reason":
+			reason = d.text(key)
+		default:
+			return false
+		}
+		return true
+	})
+	if id == 0 {
+		d.c.fail(d.c.pos, "%s.%s is missing", what, name)
 	}
-	return true
+	return id, reason
 }

@@ -48,6 +48,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Add(byte(wamp.MessagePack), []byte("\x95\x30\x01\x81\xaddisclose_meee\xd4\x00\x00\xa1a\x91\xd6\xff\x00\x00\x00\x00"))
+	f.Add(byte(wamp.MessagePack), []byte("\x93C\x00\x80"))
 	f.Add(byte(wamp.CBOR), []byte("\x9f\x18\x30\xf9\x3c\x00\xbf\x61a\xf7\xff\x7f\x61a\xff\x9f\xc2\x41\x01\xff\xff"))
 	f.Fuzz(func(t *testing.T, format byte, data []byte) {
 		from := wamp.Format(format)
