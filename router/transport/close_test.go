@@ -153,12 +153,19 @@ func TestMessageOutlivesClose(t *testing.T) {
 	server.Close(CloseShutdown)
 	client.Close(CloseNormal)
 	done(t, server)
-	for range 10 { // takes the buffers of the pool
-		b := e.transport.buffers.get(smallBuffer)
-		clear(b.b[:cap(b.b)])
-	}
+	overwritePool(e.transport)
 	if !bytes.Equal(data, want) {
 		t.Error("the message changed")
+	}
+}
+
+// overwritePool changes what lies in buffers that were given back.
+func overwritePool(t *Transport) {
+	for range 10 {
+		for _, size := range []int{smallBuffer, mediumBuffer, largeBuffer} {
+			b := t.buffers.get(size)
+			clear(b.b[:cap(b.b)])
+		}
 	}
 }
 

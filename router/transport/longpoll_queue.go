@@ -207,10 +207,13 @@ func (o *outbox) drop() int {
 	n := 0
 	for _, p := range o.pieces {
 		n += len(p.b)
-		if p.buffer == nil {
+		switch {
+		case p.buffer == nil:
 			n += o.framing()
+		case len(p.b) == len(p.buffer.b):
+			o.buffers.put(p.buffer)
+		default: // an answer that is being written may lie in it
 		}
-		o.buffers.put(p.buffer)
 	}
 	o.pieces, o.messages = nil, 0
 	o.bytes -= n

@@ -104,6 +104,28 @@ func TestLongPollAnswerIsNotMovedWhileItIsWritten(t *testing.T) {
 	}
 }
 
+// Nor do others get its memory where the connection ends meanwhile.
+func TestLongPollAnswerOutlivesClose(t *testing.T) {
+	tr := New(Options{})
+	c := openPoll(t, tr, jsonName, LongPollOptions{})
+	for i := range 2 {
+		send(t, c, event(t, wamp.JSON, i+1, 100))
+	}
+	_, err := c.Poll(t.Context(), patience, func(body net.Buffers, _ int) error {
+		before := bytes.Clone(body[0])
+		c.Close(CloseSlow)
+		overwritePool(tr)
+		if !bytes.Equal(before, body[0]) {
+			t.Error("the answer changed")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done(t, c)
+}
+
 func TestLongPollBodies(t *testing.T) {
 	const two = `[36,1,1,{}]` + "\x1e" + `[36,1,2,{}]` + "\x1e"
 	for _, test := range []struct {

@@ -398,12 +398,7 @@ func TestRawMessageOutlivesClose(t *testing.T) {
 		server.Close(CloseShutdown)
 		client.Close(CloseNormal)
 		done(t, server)
-		for range 10 { // takes the buffers of the pool
-			for _, size := range []int{smallBuffer, mediumBuffer} {
-				b := e.transport.buffers.get(size)
-				clear(b.b[:cap(b.b)])
-			}
-		}
+		overwritePool(e.transport)
 		if !bytes.Equal(data, want) {
 			t.Errorf("%s: the message changed", kind)
 		}
