@@ -332,9 +332,8 @@ func (c *LongPoll) Close(reason CloseReason) {
 	poke(c.ready)
 }
 
-// die ends the connection at once.
-func (c *LongPoll) die(err error) {
-	c.mu.Lock()
+// fail ends the connection at once. The mutex is held on entry and given up.
+func (c *LongPoll) fail(err error) {
 	if c.state == stateClosed {
 		c.mu.Unlock()
 		return
@@ -382,8 +381,7 @@ func (c *LongPoll) look() {
 		c.mu.Unlock()
 		return
 	}
-	c.mu.Unlock()
-	c.die(fmt.Errorf("no sign of life for %v", c.silence))
+	c.fail(fmt.Errorf("no sign of life for %v", c.silence))
 }
 
 // ended is the error of a request that came too late. The mutex is held.

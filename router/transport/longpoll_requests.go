@@ -85,23 +85,23 @@ func (c *LongPoll) carry(a answer, write func(net.Buffers, int) error) error {
 		c.t.counters.bytesOut.Add(int64(n))
 	} else {
 		c.t.counters.dropped.Add(int64(a.bytes))
-	}
-	c.mu.Lock()
-	c.writing = false
-	c.out.delivered(a)
-	if err == nil && c.state == stateClosing && c.out.empty() {
-		c.told = true
-		c.end()
-		return nil
-	}
-	c.mu.Unlock()
-	poke(c.ready)
-	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			c.t.counters.slow.Add(1)
 		}
 		err = fmt.Errorf("connection lost: %w", noEOF(err))
-		c.die(err)
+	}
+	c.mu.Lock()
+	c.writing = false
+	c.out.delivered(a)
+	switch {
+	case err != nil:
+		c.fail(err) // or the next Poll would take what is behind the gap
+	case c.state == stateClosing && c.out.empty():
+		c.told = true
+		c.end()
+	default:
+		c.mu.Unlock()
+		poke(c.ready)
 	}
 	return err
 }

@@ -301,6 +301,38 @@ func TestAnswerThatCannotBeWrittenEndsTheConnection(t *testing.T) {
 	}
 }
 
+// Nobody is given what comes behind an answer that was lost.
+func TestNothingIsFetchedBehindALostAnswer(t *testing.T) {
+	tr := New(Options{})
+	rounds := 500
+	if testing.Short() {
+		rounds = 100
+	}
+	for range rounds {
+		c := openPoll(t, tr, jsonName, LongPollOptions{})
+		send(t, c, event(t, wamp.JSON, 1, 0))
+		send(t, c, event(t, wamp.JSON, 2, 0))
+		next := make(chan error, 1)
+		_, err := c.Poll(t.Context(), patience, func(net.Buffers, int) error {
+			go func() { // until this answer has failed
+				found, err := c.Poll(t.Context(), patience, func(net.Buffers, int) error { return nil })
+				if found {
+					t.Error("the message behind it was fetched")
+				}
+				next <- err
+			}()
+			waitPolling(c)
+			return io.ErrClosedPipe
+		})
+		if !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("Poll: %v", err)
+		}
+		if err := <-next; !errors.Is(err, ErrClosed) {
+			t.Errorf("the next: %v, want ErrClosed", err)
+		}
+	}
+}
+
 func TestLongPollQueueIsBoundedInMessagesToo(t *testing.T) {
 	c := openPoll(t, New(Options{}), jsonName, LongPollOptions{QueueMessages: 3, QueueBytes: 1 << 20})
 	for i := range 3 {
