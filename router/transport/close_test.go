@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -142,20 +143,71 @@ func TestBothSidesCloseAtOnce(t *testing.T) {
 // What Read returned is valid until the next Read, whoever closes the connection
 // meanwhile.
 func TestMessageOutlivesClose(t *testing.T) {
-	e := listen(t, Options{CloseTimeout: time.Hour})
-	client, server := e.dial(cborName)
-	send(t, client, event(t, wamp.CBOR, 1, 100))
+	for _, test := range []struct {
+		name   string
+		secure bool
+		size   int
+	}{{"as it came", false, 100}, {"collected", false, 40000}, {"from TLS", true, 100}, {"from TLS, collected", true, 5000}} {
+		t.Run(test.name, func(t *testing.T) {
+			e := serve(t, Options{CloseTimeout: time.Hour}, test.secure, nil)
+			client, server := e.dial(cborName)
+			data, want := readLast(t, client, server, test.size)
+			overwritePool(e.transport)
+			if !bytes.Equal(data, want) {
+				t.Error("the message changed")
+			}
+		})
+	}
+}
+
+// readLast returns a message that was read before its connection ended, and a copy.
+func readLast(t *testing.T, client, server Conn, size int) (data, want []byte) {
+	t.Helper()
+	send(t, client, event(t, client.Format(), 1, size))
 	data, err := server.Read(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := bytes.Clone(data)
+	want = bytes.Clone(data)
 	server.Close(CloseShutdown)
 	client.Close(CloseNormal)
 	done(t, server)
-	overwritePool(e.transport)
-	if !bytes.Equal(data, want) {
-		t.Error("the message changed")
+	return data, want
+}
+
+// Behind the next Read, what it lies in is free for others.
+func TestLastMessageGoesBackToThePool(t *testing.T) {
+	for name, dial := range map[string]func() (client, server Conn, s *stream){
+		"websocket": func() (Conn, Conn, *stream) {
+			client, server := listen(t, Options{CloseTimeout: time.Hour}).dial(cborName)
+			return client, server, &server.stream
+		},
+		"rawsocket": func() (Conn, Conn, *stream) {
+			client, server := listenRaw(t, Options{CloseTimeout: time.Hour}, rawKinds[0], RawSocketOptions{}).dial(wamp.CBOR)
+			return client, server, &server.stream
+		},
+	} {
+		for _, size := range []int{100, 40000} {
+			t.Run(fmt.Sprintf("%s/%d", name, size), func(t *testing.T) {
+				for range 20 { // a pool may forget
+					client, server, s := dial()
+					_, _ = readLast(t, client, server, size)
+					spent := s.in.spent
+					if spent == nil {
+						t.Fatal("nothing was kept")
+					}
+					if data, err := server.Read(nil); err == nil {
+						t.Fatalf("Read: %q, want why the connection has ended", data)
+					}
+					for range 32 {
+						if s.t.buffers.get(cap(spent.b)) == spent {
+							return
+						}
+					}
+				}
+				t.Error("it did not come back")
+			})
+		}
 	}
 }
 

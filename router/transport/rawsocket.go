@@ -155,11 +155,10 @@ func (c *RawSocket) failure() error {
 	return c.lost()
 }
 
-// part implements framing. What Read returned last stays out of the pool until the
-// next Read: whoever read it may be at work on it.
+// part implements framing.
 func (c *RawSocket) part() {
 	c.countRead()
-	c.in.spent = c.in.raw
-	c.in.message, c.in.raw, c.in.next = nil, nil, 0
+	c.t.buffers.put(c.in.raw)
+	c.in.raw, c.in.next = nil, 0
 	c.drain(true)
 }

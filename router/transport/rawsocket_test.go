@@ -389,15 +389,7 @@ func TestRawMessageOutlivesClose(t *testing.T) {
 	for _, kind := range rawKinds {
 		e := listenRaw(t, Options{CloseTimeout: time.Hour}, kind, RawSocketOptions{})
 		client, server := e.dial(wamp.CBOR)
-		send(t, client, event(t, wamp.CBOR, 1, 100))
-		data, err := server.Read(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := bytes.Clone(data)
-		server.Close(CloseShutdown)
-		client.Close(CloseNormal)
-		done(t, server)
+		data, want := readLast(t, client, server, 100)
 		overwritePool(e.transport)
 		if !bytes.Equal(data, want) {
 			t.Errorf("%s: the message changed", kind)

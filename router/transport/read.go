@@ -26,7 +26,7 @@ type inbound struct {
 	failed    error      // of the socket
 	raw       *buffer    // read from the socket
 	next      int        // raw.b[:next] is done
-	spent     *buffer    // what raw was when finish took over: the last message may lie in it
+	spent     *buffer    // once finish has taken over: what the last message may lie in
 	idle      *buffer    // what a socket is read into that can't be read without waiting
 	unflushed int        // bytes read since the last flush
 	messages  int64      // read and not counted yet
@@ -148,6 +148,22 @@ func (c *stream) release() {
 	c.t.buffers.put(c.in.message)
 	c.t.buffers.put(c.in.spent)
 	c.in.message, c.in.rest, c.in.spent = nil, nil, nil
+}
+
+// setAside parts what Read returned last from what is read on by finish: whoever
+// read it may be at work on it until the next Read.
+func (c *stream) setAside() {
+	in := &c.in
+	in.rest = nil
+	switch {
+	case in.message != nil:
+		in.spent, in.message = in.message, nil
+	case in.raw != nil:
+		b := c.t.buffers.get(max(len(in.raw.b)-in.next, idleBuffer))
+		b.b = append(b.b, in.raw.b[in.next:]...)
+		in.spent, in.raw, in.next = in.raw, b, 0
+		in.idle = b // the one before may be spent
+	}
 }
 
 // fill reads from the socket into inbound.raw, which is nil. Where the socket has

@@ -115,15 +115,6 @@ func (c *WebSocket) part() {
 // hearClose reads on until the peer's close frame, and reports whether it came.
 // Where the reader has failed already, so does this, at once.
 func (c *WebSocket) hearClose() bool {
-	in := &c.in
-	// Whoever read a message may be at work on it: it stays out of the pool, and the
-	// buffer that it may lie in does so until the next Read.
-	in.message, in.rest = nil, nil
-	if in.raw != nil {
-		b := c.t.buffers.get(len(in.raw.b) - in.next)
-		b.b = append(b.b, in.raw.b[in.next:]...)
-		in.spent, in.raw, in.next = in.raw, b, 0
-	}
 	for left := int64(maxDrain); left > 0; {
 		_, data, err := c.readMessage()
 		if err != nil {
@@ -131,8 +122,8 @@ func (c *WebSocket) hearClose() bool {
 			return heard
 		}
 		left -= int64(len(data)) + 1 // empty messages count as well
-		c.t.buffers.put(in.message)
-		in.message = nil
+		c.t.buffers.put(c.in.message)
+		c.in.message = nil
 	}
 	return false
 }

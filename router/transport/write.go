@@ -215,6 +215,7 @@ func (c *stream) finish() {
 	}
 	c.in.mu.Lock() // the reader gives way: see Close
 	_ = c.nc.SetReadDeadline(c.closeBy)
+	c.setAside()
 	c.frame.part()
 	c.in.mu.Unlock()
 	c.die(ErrClosed)
