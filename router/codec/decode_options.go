@@ -59,9 +59,13 @@ func (d *Decoder) opaque(l *seq, p *wamp.Payload) {
 	default:
 		c.expected(c.pos, d.typ.String()+".Payload", "binary data", k)
 	}
-	if c.more(l) && c.err == nil && c.peek() != KindNull {
+	if !c.more(l) {
+		return
+	}
+	if c.peek() != KindNull {
 		c.fail(c.pos, "%s has arguments behind its binary payload", d.typ)
 	}
+	c.skip(1)
 }
 
 // audienceOption reads an entry that narrows who receives a publication, and

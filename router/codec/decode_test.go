@@ -501,6 +501,25 @@ func TestDecodeAccepts(t *testing.T) {
 }
 
 // Lists and dicts are bounded in depth over the whole message, without recursion.
+// Binary data in the place of the arguments has nothing behind it but null.
+func TestDecodeBehindBinaryData(t *testing.T) {
+	for _, f := range formats {
+		var d codec.Decoder
+		wire := list{48, 7, dict{"enc_algo": "mqtt"}, "a.b", blob("\x01\x02")}
+		m, err := d.Decode(f, oracle(t, f, append(wire, nil)))
+		if err != nil {
+			t.Errorf("%s: null is refused: %v", f, err)
+		} else if p := m.(*wamp.Call).Payload; string(p.Args) != string(binary(f)) || p.Kwargs != nil {
+			t.Errorf("%s: payload %x, %x", f, p.Args, p.Kwargs)
+		}
+		for _, more := range []list{{dict{}}, {list{}}, {nil, nil}} {
+			if m, err := d.Decode(f, oracle(t, f, append(wire, more...))); err == nil {
+				t.Errorf("%s: %v is accepted: %+v", f, more, m)
+			}
+		}
+	}
+}
+
 func TestDecodeDepth(t *testing.T) {
 	nested := func(f wamp.Format, n int, asDict bool) []byte {
 		open, end := map[wamp.Format]string{wamp.JSON: "[", wamp.MessagePack: "\x91", wamp.CBOR: "\x81"}[f], ""
