@@ -44,9 +44,7 @@ type Decoder struct {
 	interrupt    wamp.Interrupt
 	yield        wamp.Yield
 
-	options  options
-	messages uint64 // decoded so far
-	pptSeen  uint64 // messages when options.passthru was last begun
+	options options
 }
 
 // Decode reads one whole message. An error is an *Error.
@@ -54,7 +52,7 @@ func (d *Decoder) Decode(f wamp.Format, data []byte) (wamp.Message, error) {
 	c := &d.c
 	c.reset(f, data)
 	d.typ = 0
-	d.messages++
+	d.options.passes = false
 	if l, ok := c.openSeq(KindList, "a message"); ok {
 		if m := d.message(&l); c.err == nil {
 			return m, nil

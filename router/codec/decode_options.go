@@ -8,6 +8,7 @@ import (
 
 // options is the memory of those options that few messages have.
 type options struct {
+	passes   bool // passthru is this message's
 	passthru wamp.Passthru
 	audience wamp.Audience
 }
@@ -35,8 +36,8 @@ func (d *Decoder) passthru(key string, to **wamp.Passthru) bool {
 	default:
 		return false
 	}
-	if d.pptSeen != d.messages {
-		d.pptSeen, *p = d.messages, wamp.Passthru{}
+	if !d.options.passes {
+		d.options.passes, *p = true, wamp.Passthru{}
 	}
 	*field = d.text(key)
 	if p.Scheme != "" || p.EncAlgo != "" {
@@ -47,7 +48,7 @@ func (d *Decoder) passthru(key string, to **wamp.Passthru) bool {
 
 // isOpaque reports whether the message's payload is binary data.
 func (d *Decoder) isOpaque() bool {
-	return d.pptSeen == d.messages && d.options.passthru.IsOpaque()
+	return d.options.passes && d.options.passthru.IsOpaque()
 }
 
 // opaque reads a payload that is binary data; in JSON that is a string.
@@ -72,35 +73,34 @@ func (d *Decoder) opaque(l *seq, p *wamp.Payload) {
 // reports whether it is one.
 func (d *Decoder) audienceOption(key string, to **wamp.Audience) bool {
 	a := &d.options.audience
-	if *to == nil && isAudience(key) {
-		*a = wamp.Audience{}
-		*to = a
-	}
+	var ids *[]wamp.ID
+	var texts *[]string
 	switch key {
 	case "exclude":
-		a.Exclude = d.ids(key)
+		ids = &a.Exclude
 	case "eligible":
-		a.Eligible = d.ids(key)
+		ids = &a.Eligible
 	case "exclude_authid":
-		a.ExcludeAuthid = d.texts(key)
+		texts = &a.ExcludeAuthid
 	case "eligible_authid":
-		a.EligibleAuthid = d.texts(key)
+		texts = &a.EligibleAuthid
 	case "exclude_authrole":
-		a.ExcludeAuthrole = d.texts(key)
+		texts = &a.ExcludeAuthrole
 	case "eligible_authrole":
-		a.EligibleAuthrole = d.texts(key)
+		texts = &a.EligibleAuthrole
 	default:
 		return false
 	}
-	return true
-}
-
-func isAudience(key string) bool {
-	switch key {
-	case "exclude", "eligible", "exclude_authid", "eligible_authid", "exclude_authrole", "eligible_authrole":
-		return true
+	if *to == nil {
+		*a = wamp.Audience{}
+		*to = a
 	}
-	return false
+	if ids != nil {
+		*ids = d.ids(key)
+	} else {
+		*texts = d.texts(key)
+	}
+	return true
 }
 
 // ids reads a list of ids of a dict. An empty one is not nil.

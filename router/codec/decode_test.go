@@ -50,7 +50,7 @@ var messages = []struct {
 	want func(payload wamp.Payload, v wamp.Value) wamp.Message
 }{
 	{"HELLO", list{1, "realm1", dict{
-		"roles":       dict{"caller": dict{"features": dict{"caller_identification": true, "call_timeout": false, "unknown": true}, "other": dict{}}, "callee": dict{"features": nil, "reflection": nil}, "stranger": dict{}},
+		"roles":       dict{"caller": dict{"features": dict{"caller_identification": true, "call_timeout": false, "call_canceling": nil, "unknown": true}, "other": dict{}}, "callee": dict{"features": nil, "reflection": nil}, "stranger": dict{}},
 		"authmethods": list{"ticket", "anonymous"}, "authid": "joe", "authrole": "frontend", "agent": "test", "authextra": dict{"k": "v"}, "other": list{1, dict{"x": nil}},
 	}}, func(_ wamp.Payload, v wamp.Value) wamp.Message {
 		return &wamp.Hello{
@@ -225,10 +225,10 @@ func TestDecodeMessages(t *testing.T) {
 	for _, f := range formats {
 		payload := wamp.Payload{Format: f, Args: oracle(t, f, list{"args"}), Kwargs: oracle(t, f, dict{"k": "v"})}
 		value := wamp.Value{Format: f, Bytes: oracle(t, f, dict{"k": "v"})}
+		var d codec.Decoder // what one message has must not show in the next
 		for _, c := range messages {
 			t.Run(f.String()+"/"+c.name, func(t *testing.T) {
 				want := c.want(payload, value)
-				var d codec.Decoder
 				got, err := d.Decode(f, oracle(t, f, c.wire))
 				if err != nil {
 					t.Fatal(err)
@@ -326,6 +326,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"id 1e400", wamp.JSON, `[48,1e400,{},"a"]`, `CALL.Request must be an id from 1 to 2^53 (offset 4)`},
 		{"id null", wamp.JSON, `[48,null,{},"a"]`, `CALL.Request must be an integer, got null (offset 4)`},
 		{"id true", wamp.JSON, `[48,true,{},"a"]`, `CALL.Request must be an integer, got a boolean (offset 4)`},
+		{"UNREGISTERED id 2^53+1", wamp.JSON, `[67,9007199254740993]`, `UNREGISTERED.Request must be an id from 1 to 2^53, or 0 (offset 4)`},
+		{"timeout 2^53+1", wamp.JSON, `[48,1,{"timeout":9007199254740993},"a"]`, `CALL.Options.timeout must be a number of milliseconds (offset 17)`},
+		{"trustlevel 2^31", wamp.JSON, `[36,1,1,{"trustlevel":2147483648}]`, `EVENT.Details.trustlevel must be an integer from 0 to 2^31-1 (offset 22)`},
 		{"ERROR type 256+48", wamp.JSON, `[8,304,1,{},"a"]`, `ERROR.RequestType must be the type of a request (offset 3)`},
 		{"ERROR type 0", wamp.JSON, `[8,0,1,{},"a"]`, `ERROR.RequestType must be the type of a request (offset 3)`},
 		{"options list", wamp.JSON, `[48,1,[],"a"]`, `CALL.Options must be a dict, got a list (offset 6)`},

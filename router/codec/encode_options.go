@@ -99,7 +99,7 @@ func (e *encoder) number(key string, v uint64) {
 func (e *encoder) trustlevel(t wamp.Trustlevel) {
 	if t.Given {
 		e.key("trustlevel")
-		e.uint(uint64(max(t.Level, 0)))
+		e.uint(uint64(t.Level))
 	}
 }
 
