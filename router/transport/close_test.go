@@ -309,6 +309,13 @@ func TestSendersAndClosersAtOnce(t *testing.T) {
 func TestPingsCannotFillTheQueue(t *testing.T) {
 	e := listen(t, Options{QueueBytes: 4096})
 	p, c := e.raw(jsonName)
+	owned := func(owned bool) (pongs int) { // as by a writer that waits for the peer
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.writing = owned
+		return len(c.out.pong)
+	}
+	owned(true)
 	for range 1000 {
 		p.write(frame(0x80|opPing, strings.Repeat("x", maxControl))...)
 	}
@@ -316,7 +323,13 @@ func TestPingsCannotFillTheQueue(t *testing.T) {
 	if n := receive(t, c); n != 7 {
 		t.Errorf("received %d, want 7", n)
 	}
-	send(t, c, event(t, wamp.JSON, 8, 3000)) // there is room
+	if err := c.Send(nil, event(t, wamp.JSON, 8, 3000)); err != nil {
+		t.Errorf("there is room, but: %v", err)
+	}
+	if n := owned(false); n == 0 || n > 4096 {
+		t.Errorf("%d bytes of pongs wait", n)
+	}
+	c.flush()
 	if _, _, err := p.ReadMessage(); err != nil {
 		t.Error(err)
 	}
