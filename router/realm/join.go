@@ -177,7 +177,7 @@ func (h *handshake) welcome(hello *wamp.Hello, a *auth.Accepted) *session {
 	}
 	// Before somebody can find the session and revoke this.
 	h.endpoint.Auth.Remember(h.transport, a, time.Now())
-	if e := n.enter(s, a.Realm); e != nil {
+	if e := n.enter(s, a.Realm, a.ExpiresAt); e != nil {
 		s.forgetLogin()
 		// The policy changed in this very moment.
 		_ = h.conn.Send(&h.batch, &wamp.Goodbye{Reason: e.URI, Message: e.Text})
@@ -185,7 +185,6 @@ func (h *handshake) welcome(hello *wamp.Hello, a *auth.Accepted) *session {
 		return nil
 	}
 	h.id = 0 // it is the session's from now on
-	s.expireAt(a.ExpiresAt)
 	s.realm.flushMeta(&h.batch)
 	if n.informs() {
 		n.log.Info("session joined", s.logFields(

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"usher/router/codec"
 	"usher/router/wamp"
@@ -63,7 +64,7 @@ func (n *Node) Join(o LocalOptions, h LocalHandler) (*Local, error) {
 	}
 	l := &Local{session: s, handler: h}
 	s.local = l
-	if e := n.enter(s, o.Realm); e != nil {
+	if e := n.enter(s, o.Realm, time.Time{}); e != nil {
 		n.release(s.id)
 		return nil, e
 	}

@@ -175,9 +175,10 @@ func (s *session) dismiss(uri, text string, reason transport.CloseReason) {
 	s.conn.Close(reason) // and so ends its reader, which cleans up
 }
 
-// enter makes s a member of its realm under the rules of the moment; the caller
-// then delivers the meta event of it. It fails where these do not know its realm or role any more, or the router is stopping.
-func (n *Node) enter(s *session, realmName string) *ErrorReply {
+// enter makes s a member of its realm under the rules of the moment, until expires
+// where that is not zero; the caller then delivers the meta event of it. It fails
+// where these do not know its realm or role any more, or the router is stopping.
+func (n *Node) enter(s *session, realmName string, expires time.Time) *ErrorReply {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	current := n.snapshot.Load()
@@ -191,6 +192,7 @@ func (n *Node) enter(s *session, realmName string) *ErrorReply {
 	}
 	s.realm = n.realms[realmName]
 	s.rules.Store(current.realms[realmName][s.authrole])
+	s.expireAt(expires) // before anybody can find the session and end it
 	n.sessions[s.id] = s
 	s.realm.members.add(s)
 	s.noteJoined()

@@ -33,7 +33,7 @@ type session struct {
 	rules  atomic.Pointer[rules] // of its role; Apply replaces them
 	isSlow atomic.Bool           // it was closed for not reading, and that was logged
 
-	expiry  *time.Timer             // ends the session when its authentication expires; nil: never
+	expiry  *time.Timer             // ends the session when its authentication expires; nil: never; set before anybody can find it
 	endedBy atomic.Pointer[session] // who ended all sessions of the realm, and this one
 	extra   extraDetails
 

@@ -54,7 +54,7 @@ func (w *world) member(f wamp.Format, role string) (*session, *sink) {
 	w.t.Helper()
 	c := &sink{format: f}
 	s := &session{id: w.reserve(), node: w.Node, authid: "x", authrole: role, conn: c}
-	if e := w.enter(s, "realm1"); e != nil {
+	if e := w.enter(s, "realm1", time.Time{}); e != nil {
 		w.t.Fatal(e)
 	}
 	w.t.Cleanup(func() { s.end(&s.batch, "the test is over") })

@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"weak"
@@ -313,6 +315,33 @@ func TestSessionsExpire(t *testing.T) {
 			c.expectClosed()
 		}
 	})
+}
+
+// TestKilledAsItJoins: whoever ends a session in the moment in which it joins finds
+// when it expires.
+func TestKilledAsItJoins(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	w.authenticateBy(func(context.Context, *auth.Request) (*auth.Principal, error) {
+		return &auth.Principal{Role: "frontend", Authid: "joe", ExpiresAt: time.Now().Add(time.Hour)}, nil
+	})
+	l := w.local("anyone", deaf{})
+	var killing sync.WaitGroup
+	var stop atomic.Bool
+	killing.Go(func() {
+		for !stop.Load() {
+			if _, err := callLocal(l, "wamp.session.kill_by_authid", `["joe"]`); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	defer killing.Wait()
+	defer stop.Store(true)
+	for range 50 {
+		c := w.login(wamp.JSON, ticketed(), "joe", "any")
+		c.welcomed()
+		c.expect(`[6,{},"wamp.close.killed"]`)
+		c.expectClosed()
+	}
 }
 
 // TestTransportsAreForgotten once a client has joined: what describes a connection,
