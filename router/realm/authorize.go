@@ -28,13 +28,13 @@ func (r *rules) leavesOpen(d *decision) bool {
 // a session that is one itself, or an authenticator: nobody is judged by what it is
 // asked for.
 func (s *session) consult(ctx context.Context, b *transport.Batch, action auth.Action, uri string, m wamp.Match, o auth.QuestionOptions) (*decision, *ErrorReply) {
+	epoch := s.node.authorizations.Load() // before what it is about: see there
 	r := s.rules.Load()
 	d := r.decidePattern(uri, m)
 	if !r.leavesOpen(d) || d.isReserved && action != auth.Call && action != auth.Subscribe || d.isAuthenticator || s.grants.asked.Load() > 0 {
 		return d, nil
 	}
 	key := grantKey{action, m, uri}
-	epoch := s.node.authorizations.Load()
 	verdict, known := s.grants.find(key, epoch)
 	if !known {
 		if b != nil {

@@ -154,7 +154,7 @@ func (s *session) bindRegistration(binding Binding, old *offer) {
 	o := &offer{session: s, options: normalized(binding.Options), authenticator: binding.Authenticator, authorizer: binding.Authorizer}
 	isAuthenticator := binding.isAsked()
 	if o.authorizer != nil || old != nil && old.authorizer != nil {
-		s.node.authorizations.Add(1) // what another generation said does not count any more
+		defer s.node.authorizations.Add(1) // what another generation said does not count any more
 	}
 	switch {
 	case old == nil:

@@ -47,7 +47,8 @@ type Node struct {
 	slow             atomic.Uint64
 	dropped          atomic.Uint64
 
-	// authorizations counts the changes that make void what authorizers have said.
+	// authorizations counts the changes that make void what authorizers have said. A
+	// change is counted once it is in force: what was said in between is void as well.
 	authorizations atomic.Uint64
 
 	logins Logins             // nil: none are remembered
@@ -126,7 +127,6 @@ func (n *Node) Apply(p *Policy) {
 	next := newSnapshot(p)
 	n.mu.Lock()
 	n.snapshot.Store(next)
-	n.authorizations.Add(1)
 	for name := range next.realms {
 		if n.realms[name] == nil {
 			n.realms[name] = &realm{name: name, node: n}
@@ -153,6 +153,7 @@ func (n *Node) Apply(p *Policy) {
 		}
 		leavers = append(leavers, leaver{s, reason})
 	}
+	n.authorizations.Add(1)
 	realms := slices.Collect(maps.Values(n.realms))
 	n.mu.Unlock()
 	for _, r := range realms {

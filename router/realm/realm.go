@@ -49,13 +49,13 @@ func (r *realm) attach(o *offer) (isNew bool) {
 		s.registrations = make(map[wamp.ID]*offer)
 	}
 	s.registrations[reg.id] = o
-	s.authorizes(reg, 1)
 	isNew = len(reg.callees()) == 0
 	reg.setCallees(append(slices.Clip(reg.callees()), o))
 	if isNew {
 		r.byID.put(reg)
 		r.registrations.Put(reg.match, reg.uri, reg)
 	}
+	s.authorizes(reg, 1)
 	return isNew
 }
 
@@ -82,12 +82,12 @@ func (r *realm) removeOffer(o *offer) {
 func (r *realm) detach(o *offer) (isLast bool) {
 	reg, s := o.registration, o.session
 	delete(s.registrations, reg.id)
-	s.authorizes(reg, -1)
 	s.invocations.mu.Lock()
 	o.isGone = true
 	s.invocations.mu.Unlock()
 	left := slices.DeleteFunc(slices.Clone(reg.callees()), func(other *offer) bool { return other == o })
 	reg.setCallees(left)
+	s.authorizes(reg, -1)
 	if isLast = len(left) == 0; isLast {
 		r.byID.remove(reg)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -159,6 +161,81 @@ func TestAuthorizerCache(t *testing.T) {
 	defer w.mu.Unlock()
 	if n := len(w.sessions[c.session].grants.known); n > maxGrants {
 		t.Errorf("%d answers are remembered, want at most %d", n, maxGrants)
+	}
+}
+
+// TestNothingOldIsRemembered: an answer that was asked for while the authorizer
+// changed, by a reload of the script or of the configuration, does not outlive that.
+func TestNothingOldIsRemembered(t *testing.T) {
+	const noURI = "com.example.authorize.no"
+	policy := func(uri string) *Policy {
+		p := authorized()
+		p.Authenticators[noURI] = true
+		roles := p.Realms["realm1"].Roles
+		roles["guarded"].Authorizer = uri
+		roles["authorizer"].Rules = append(roles["authorizer"].Rules, auth.Rule{URI: noURI, Allow: auth.Register})
+		return p
+	}
+	saying := func(allow bool) authorizerFunc {
+		return func(context.Context, *auth.Question) (auth.Verdict, error) {
+			return auth.Verdict{Allow: allow, Cache: auth.CacheForever}, nil
+		}
+	}
+	w := newWorld(t, policy(authorizerURI), Limits{})
+	l := w.authorizeBy(saying(true))
+	bindTo := func(allow bool) {
+		t.Helper()
+		if err := l.Bind(Bindings{Registrations: []Binding{
+			{URI: noURI, Authorizer: saying(false)}, {URI: authorizerURI, Authorizer: saying(allow)},
+		}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bindTo(true)
+	for range 200 { // so that a change of all sessions takes its time
+		w.member(wamp.JSON, "guarded")
+	}
+	s, _ := w.member(wamp.JSON, "guarded")
+	isAllowed := func() bool {
+		d, e := s.consult(context.Background(), nil, auth.Publish, "com.example.t", wamp.Exact, auth.QuestionOptions{})
+		if e != nil {
+			t.Error(e)
+			return false
+		}
+		return d.allows(auth.Publish)
+	}
+	var asking sync.WaitGroup
+	var stop atomic.Bool
+	var asked atomic.Int64
+	asking.Go(func() {
+		for !stop.Load() {
+			isAllowed()
+			asked.Add(1)
+		}
+	})
+	defer asking.Wait()
+	defer stop.Store(true)
+	rounds := 2000
+	if testing.Short() {
+		rounds = 500
+	}
+	for _, change := range []struct {
+		name string
+		to   func(allow bool)
+	}{
+		{"configuration", func(allow bool) { w.Apply(policy(map[bool]string{true: authorizerURI, false: noURI}[allow])) }},
+		{"script", bindTo},
+	} {
+		for i := range rounds {
+			want := i%2 == 1
+			change.to(want)
+			for n := asked.Load(); asked.Load() < n+2; {
+				runtime.Gosched() // what was asked meanwhile is answered by then
+			}
+			if isAllowed() != want {
+				t.Fatalf("%s, change %d: got %t, which was said before it", change.name, i, !want)
+			}
+		}
 	}
 }
 
