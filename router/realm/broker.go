@@ -144,8 +144,11 @@ func (s *session) unsubscribe(b *transport.Batch, w *work, m *wamp.Unsubscribe) 
 
 // publish handles a client's PUBLISH: only an acknowledged one is answered.
 func (s *session) publish(b *transport.Batch, w *work, m *wamp.Publish) {
-	defer s.publications.end(s.publications.begin())
 	d, e := s.mayPublish(b, m.Topic, &m.Options)
+	defer s.publications.end(s.publications.begin())
+	if e == nil {
+		e = s.node.isClosing()
+	}
 	if e != nil {
 		if m.Options.Acknowledge {
 			s.fail(b, w, wamp.TypePublish, m.Request, e)
@@ -169,17 +172,23 @@ func (s *session) publish(b *transport.Batch, w *work, m *wamp.Publish) {
 func newPublication() wamp.ID { return wamp.ID(rand.Uint64N(uint64(wamp.MaxID))) + 1 }
 
 // mayPublish says why s may not publish to a topic, or what the rules say of it.
-// It comes after the begin of one of s.publications.
 func (s *session) mayPublish(b *transport.Batch, topic string, o *wamp.PublishOptions) (*decision, *ErrorReply) {
 	d, e := s.consult(context.Background(), b, auth.Publish, topic, wamp.Exact,
 		auth.QuestionOptions{Retain: o.Retain, Acknowledge: o.Acknowledge, DiscloseMe: o.DiscloseMe == wamp.True})
 	if e == nil {
 		e = s.judge(d, s.rules.Load(), topic, o)
 	}
-	if e == nil && s.node.closing.Load() {
-		e = newError(wamp.ErrUnavailable, "router is stopping")
-	}
 	return d, e
+}
+
+// isClosing is the answer to a publication that comes too late, or nil. It is asked
+// for after the begin of one of session.publications, for which Shutdown waits: an
+// authorizer's answer is not among what that waits for.
+func (n *Node) isClosing() *ErrorReply {
+	if n.closing.Load() {
+		return newError(wamp.ErrUnavailable, "router is stopping")
+	}
+	return nil
 }
 
 // judge says why s may not publish to a topic of which d was decided, under given

@@ -149,8 +149,11 @@ func (l *Local) Publish(topic string, o wamp.PublishOptions, p wamp.Payload) (wa
 	if s.hasLeft() {
 		return 0, sessionLeft()
 	}
-	defer s.publications.end(s.publications.begin())
 	d, e := s.mayPublish(nil, topic, &o)
+	defer s.publications.end(s.publications.begin())
+	if e == nil {
+		e = s.node.isClosing()
+	}
 	if e != nil {
 		return 0, e
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"usher/router/auth"
 	"usher/router/wamp"
 )
 
@@ -98,5 +99,32 @@ func TestShutdownIsBounded(t *testing.T) {
 	cancel()
 	if err := w.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestShutdownDoesNotWaitForAuthorizers: nor does an authorizer hold it up that is
+// asked about a publication; what it says then comes too late.
+func TestShutdownDoesNotWaitForAuthorizers(t *testing.T) {
+	w := newWorld(t, authorized(), Limits{AuthenticatorTimeout: time.Hour})
+	asked, answer := make(chan struct{}), make(chan struct{})
+	w.authorizeBy(func(context.Context, *auth.Question) (auth.Verdict, error) {
+		close(asked)
+		<-answer
+		return auth.Verdict{Allow: true}, nil
+	})
+	w.join(wamp.JSON, "guarded").send(`[16,1,{"retain":true},"com.example.t"]`)
+	<-asked
+	select {
+	case err := <-w.stop(50 * time.Millisecond):
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(patience):
+		t.Error("the router still waits for the authorizer")
+	}
+	close(answer)
+	w.serving.Wait()
+	if n := w.realms["realm1"].retained.events; n != 0 {
+		t.Errorf("%d events were published behind the end", n)
 	}
 }
