@@ -117,10 +117,14 @@ func TestKeptPayloadIsBounded(t *testing.T) {
 	kept(600)
 	s.caller.take(t, `[49,3,{}]`)
 	kept(0)
+	s.caller.take(t, `[48,5,{"progress":true,"ppt_scheme":"x","enc_key":"`+large+`"},"com.example.work"]`)
+	kept(601)
+	s.caller.take(t, `[49,5,{}]`)
+	kept(0)
 
 	// A callee that cannot be handed it leaves nothing behind.
 	s.conns[0].refuse, s.conns[1].refuse = transport.ErrQueueFull, transport.ErrQueueFull
-	s.caller.take(t, `[48,5,{},"com.example.work",["`+large+`"]]`)
+	s.caller.take(t, `[48,6,{},"com.example.work",["`+large+`"]]`)
 	kept(0)
 }
 

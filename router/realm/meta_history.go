@@ -236,7 +236,7 @@ func (c *metaCall) writeEvents(sub *subscription, events []*keptEvent, limit int
 		if err != nil {
 			continue // it has no form in the caller's format, as when it was published
 		}
-		if n == limit && limit > 0 || n > 0 && len(c.result.Buffer())+payload.Size()+k.wireSize()-k.event.Payload.Size() > maxHistoryResult {
+		if n == limit && limit > 0 || n > 0 && len(c.result.Buffer())+payload.Size()+k.wireSize() > maxHistoryResult {
 			return true
 		}
 		event.Payload = payload

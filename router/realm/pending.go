@@ -56,7 +56,7 @@ func passthruSize(p *wamp.Passthru) int {
 	if p == nil {
 		return 0
 	}
-	return len(p.Scheme) + len(p.Serializer) + len(p.Cipher) + len(p.KeyID)
+	return len(p.Scheme) + len(p.Serializer) + len(p.Cipher) + len(p.KeyID) + len(p.EncAlgo) + len(p.EncSerializer) + len(p.EncKey)
 }
 
 // waiter waits inside the process for the answer to one call.

@@ -176,7 +176,7 @@ type keptEvent struct {
 	size       int        // about what it takes in memory
 }
 
-// keptOverhead is about what a kept event takes beyond its topic, lists and payload.
+// keptOverhead is about what a kept event takes beyond its texts, lists and payload.
 const keptOverhead = 512
 
 // kept returns the publication in a form that outlives it.
@@ -193,13 +193,16 @@ func (p *publication) kept() *keptEvent {
 	if p.excludeMe && p.publisher != nil {
 		k.publisher = p.publisher.id
 	}
-	k.size = keptOverhead + len(k.topic) + k.event.Payload.Size() + audienceSize(k.audience)
+	k.size = keptOverhead + k.textSize() + k.event.Payload.Size() + audienceSize(k.audience)
 	p.keeps = k
 	return k
 }
 
-// wireSize is about the size of its EVENT.
-func (k *keptEvent) wireSize() int { return 256 + len(k.topic) + k.event.Payload.Size() }
+// textSize is the size of what the publisher says beside the payload.
+func (k *keptEvent) textSize() int { return len(k.topic) + passthruSize(k.event.Details.Passthru) }
+
+// wireSize is about the size of its EVENT, without the payload.
+func (k *keptEvent) wireSize() int { return 256 + k.textSize() }
 
 // forSubscriber returns the event as s gets it through a subscription.
 func (k *keptEvent) forSubscriber(sub *subscription, s *session) wamp.Event {

@@ -201,7 +201,7 @@ func (s *session) sendRetained(b *transport.Batch, sub *subscription, m *member,
 	slices.SortFunc(events, func(a, b retainedEvent) int { return cmp.Compare(b.sequence, a.sequence) })
 	size, n := 0, 0
 	for ; n < len(events); n++ {
-		if size += events[n].wireSize(); n > 0 && size > maxRetainedSent {
+		if size += events[n].wireSize() + events[n].event.Payload.Size(); n > 0 && size > maxRetainedSent {
 			break
 		}
 	}

@@ -330,6 +330,20 @@ type idOf struct {
 
 func (h idOf) Event(e *LocalEvent) { *h.id = e.Publication }
 
+// TestKeptTextsCount: what a publisher says beside the payload takes its part of the
+// room for events that are kept.
+func TestKeptTextsCount(t *testing.T) {
+	w := newWorld(t, settled(Settings{RetainedBytes: 2000, HistoryBytes: 2000, History: []HistoryRule{{URI: "com.example.x"}}}), Limits{})
+	s, _ := w.member(wamp.JSON, "anyone")
+	canDoAll(s)
+	for i, key := range []string{"ppt_scheme", "ppt_keyid", "enc_key"} {
+		s.take(t, fmt.Sprintf(`[16,%d,{"retain":true,"ppt_scheme":"x",%q:%q},"com.example.x"]`, i+1, key, strings.Repeat("x", 2000)))
+	}
+	if r := s.realm; r.retained.events != 0 || r.archive.bytes != 0 {
+		t.Errorf("%d events are retained, and %d bytes in the history", r.retained.events, r.archive.bytes)
+	}
+}
+
 // TestRetainedOrder: while publishers publish retained events all the time, whoever
 // subscribes gets no event of one publisher that is older than one before, nor one
 // twice, nor one before SUBSCRIBED, and misses none in between.
