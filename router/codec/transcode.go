@@ -12,8 +12,20 @@ func transcode(dst []byte, to, from wamp.Format, data []byte) ([]byte, error) {
 	)
 	r.Reset(from, data)
 	w.Reset(to, dst)
-	for {
-		switch r.Next() {
+	if err := Copy(&w, &r, r.Next()); err != nil {
+		return dst, err
+	}
+	if r.Next() != KindEnd {
+		return dst, r.Err() // something follows
+	}
+	return w.Buffer(), nil
+}
+
+// Copy writes the value that r's Next has just begun or read, of which k is what it
+// returned, and reads all of it. On an error part of it may have been written.
+func Copy(w *Writer, r *Reader, k Kind) error {
+	for outside := w.depth; ; k = r.Next() {
+		switch k {
 		case KindNull:
 			w.Null()
 		case KindBool:
@@ -23,12 +35,12 @@ func transcode(dst []byte, to, from wamp.Format, data []byte) ([]byte, error) {
 		case KindInt:
 			v, ok := r.Int()
 			if !ok {
-				return dst, &Error{Offset: r.c.pos, Message: "an integer below -2^63 has no form in other formats", cause: ErrTranscode}
+				return &Error{Offset: r.c.pos, Message: "an integer below -2^63 has no form in other formats", cause: ErrTranscode}
 			}
 			w.Int(v)
 		case KindFloat:
 			if err := w.Float(r.Float()); err != nil {
-				return dst, err
+				return err
 			}
 		case KindString:
 			w.String(r.Bytes())
@@ -39,12 +51,12 @@ func transcode(dst []byte, to, from wamp.Format, data []byte) ([]byte, error) {
 		case KindDict:
 			w.begin(true, r.Len())
 		case KindEnd:
-			if w.depth == 0 {
-				return w.Buffer(), nil
-			}
 			w.End()
 		default:
-			return dst, r.Err()
+			return r.Err()
+		}
+		if w.depth == outside {
+			return nil
 		}
 	}
 }
