@@ -1,8 +1,6 @@
 package realm
 
 import (
-	"fmt"
-
 	"usher/router/codec"
 	"usher/router/wamp"
 )
@@ -276,49 +274,6 @@ func skip(r *codec.Reader, kind codec.Kind) {
 		}
 		if depth == 0 {
 			return
-		}
-	}
-}
-
-// copyValue writes a value that begins with a token of the given kind, and reads
-// all of it. It fails where the value has no form in the other format.
-func copyValue(w *codec.Writer, r *codec.Reader, kind codec.Kind) error {
-	for depth := 0; ; kind = r.Next() {
-		switch kind {
-		case codec.KindNull:
-			w.Null()
-		case codec.KindBool:
-			w.Bool(r.Bool())
-		case codec.KindInt:
-			n, ok := r.Int()
-			if !ok {
-				return fmt.Errorf("integer below -2^63: %w", codec.ErrTranscode)
-			}
-			w.Int(n)
-		case codec.KindUint:
-			w.Uint(r.Uint())
-		case codec.KindFloat:
-			if err := w.Float(r.Float()); err != nil {
-				return err
-			}
-		case codec.KindString:
-			w.String(r.Bytes())
-		case codec.KindBytes:
-			w.Bytes(r.Bytes())
-		case codec.KindList:
-			w.BeginList()
-			depth++
-		case codec.KindDict:
-			w.BeginDict()
-			depth++
-		case codec.KindEnd:
-			w.End()
-			depth--
-		case codec.KindInvalid:
-			return r.Err()
-		}
-		if depth == 0 {
-			return nil
 		}
 	}
 }

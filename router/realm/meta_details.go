@@ -21,7 +21,7 @@ const (
 // is none.
 type extraDetails struct {
 	mu      sync.Mutex
-	entries map[string][]byte // in CBOR
+	entries map[string][]byte // in keptFormat
 	size    int
 }
 
@@ -52,8 +52,8 @@ func metaSessionModifyDetails(c *metaCall) *ErrorReply {
 			return
 		}
 		var w codec.Writer
-		w.Reset(wamp.CBOR, nil)
-		if err := copyValue(&w, r, kind); err != nil {
+		w.Reset(keptFormat, nil)
+		if err := codec.Copy(&w, r, kind); err != nil {
 			c.args.fail(wamp.ErrInvalidArgument, "detail %.100q: %s", key, err)
 			return
 		}
@@ -107,14 +107,17 @@ func (x *extraDetails) write(w *codec.Writer) {
 	defer x.mu.Unlock()
 	for key, value := range x.entries {
 		w.String([]byte(key))
-		writeValue(w, wamp.CBOR, value)
+		writeValue(w, value)
 	}
 }
 
-// writeValue writes an encoded value that was found to have a form in every
-// format.
-func writeValue(w *codec.Writer, f wamp.Format, value []byte) {
+// keptFormat is that of values that clients of other formats may ask for later: what
+// there is in JSON, and so could be copied to it, has a form in all of them.
+const keptFormat = wamp.JSON
+
+// writeValue writes such a value.
+func writeValue(w *codec.Writer, value []byte) {
 	var r codec.Reader
-	r.Reset(f, value)
-	_ = copyValue(w, &r, r.Next())
+	r.Reset(keptFormat, value)
+	_ = codec.Copy(w, &r, r.Next())
 }

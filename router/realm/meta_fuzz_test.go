@@ -26,13 +26,13 @@ func FuzzMetaArguments(f *testing.F) {
 			func(a *arguments) {
 				a.dict("dict", func(key string, r *codec.Reader, kind codec.Kind) {
 					var w codec.Writer
-					w.Reset(wamp.CBOR, nil)
-					if copyValue(&w, r, kind) != nil {
+					w.Reset(keptFormat, nil)
+					if codec.Copy(&w, r, kind) != nil {
 						a.fail(wamp.ErrInvalidArgument, "%s", key)
 						return
 					}
 					for _, to := range []wamp.Format{wamp.MessagePack, wamp.CBOR} {
-						if _, err := codec.AppendValue(nil, to, wamp.Value{Format: wamp.CBOR, Bytes: w.Buffer()}); err != nil {
+						if _, err := codec.AppendValue(nil, to, wamp.Value{Format: keptFormat, Bytes: w.Buffer()}); err != nil {
 							t.Errorf("%x: %v", w.Buffer(), err)
 						}
 					}

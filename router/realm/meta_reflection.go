@@ -61,14 +61,14 @@ func metaDefine(c *metaCall) *ErrorReply {
 	}
 	d := &definition{by: c.caller}
 	var w codec.Writer
-	w.Reset(wamp.CBOR, nil)
+	w.Reset(keptFormat, nil)
 	w.BeginDict()
 	c.args.dict("definition", func(key string, r *codec.Reader, kind codec.Kind) {
 		if key == "type" && kind == codec.KindString {
 			d.what = parseResource(string(r.Bytes()))
 		}
 		w.String([]byte(key))
-		if err := copyValue(&w, r, kind); err != nil {
+		if err := codec.Copy(&w, r, kind); err != nil {
 			c.args.fail(wamp.ErrInvalidArgument, "definition: %s", err)
 		}
 	})
@@ -127,7 +127,7 @@ func (c *metaCall) describe(what resource, orAll bool) *ErrorReply {
 		for _, uri := range slices.Sorted(maps.Keys(all)) {
 			if d := all[uri]; isVisible(uri, d) {
 				c.result.String([]byte(uri))
-				writeValue(c.result, wamp.CBOR, d.value)
+				writeValue(c.result, d.value)
 			}
 		}
 		c.result.End()
@@ -142,7 +142,7 @@ func (c *metaCall) describe(what resource, orAll bool) *ErrorReply {
 		c.result.Null()
 		return nil
 	}
-	writeValue(c.result, wamp.CBOR, d.value)
+	writeValue(c.result, d.value)
 	return nil
 }
 

@@ -79,7 +79,7 @@ type reflection struct {
 // definition describes one URI. It is immutable.
 type definition struct {
 	what  resource
-	value []byte // a dict in CBOR
+	value []byte // a dict in keptFormat
 	by    *session
 }
 
@@ -125,7 +125,7 @@ func (x *reflection) define(uri string, d *definition) (existed, changed bool, e
 	x.put(uri, d)
 	s.realm.noteMeta(metaOnDefine, func(w *codec.Writer) {
 		w.String([]byte(uri))
-		writeValue(w, wamp.CBOR, d.value)
+		writeValue(w, d.value)
 		w.Bool(old == nil)
 	})
 	return old != nil, true, nil

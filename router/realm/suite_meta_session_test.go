@@ -2,10 +2,12 @@ package realm
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
 	"usher/router/auth"
+	"usher/router/codec"
 	"usher/router/wamp"
 )
 
@@ -257,4 +259,27 @@ func TestSuiteMetaSessionModifyDetails(t *testing.T) {
 		modify(`[]`, `ERROR,"wamp.error.invalid_argument",["argument 2, details, is a list, but must be a dict"]]`)
 		c.call("wamp.session.modify_details", `,[7,{}]`, `ERROR,"wamp.error.no_such_session",["no session 7 exists in this realm"]]`)
 	})
+}
+
+// TestMetaKeepsWhatAllCanRead: a value that has no form in some format is refused when
+// it is to be kept, and nobody is sent half of it.
+func TestMetaKeepsWhatAllCanRead(t *testing.T) {
+	policy := scenario()
+	policy.Realms["realm1"].Settings.ModifyDetails = true
+	w := newWorld(t, policy, Limits{})
+	c, reader := w.join(wamp.CBOR, "anyone"), w.join(wamp.JSON, "anyone")
+	for procedure, args := range map[string][]any{
+		"wamp.session.modify_details": {c.session, map[string]any{"x": []any{math.NaN()}}},
+		"wamp.reflect.define":         {"com.example.x", map[string]any{"type": "topic", "x": []any{math.Inf(1)}}},
+	} {
+		encoded, err := codec.Marshal(wamp.CBOR, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.post(&wamp.Call{Request: c.next(), Procedure: procedure, Payload: wamp.Payload{Format: wamp.CBOR, Args: encoded}})
+		c.batch.Flush()
+		c.expect(fmt.Sprintf(`[8,48,%d,{},"wamp.error.invalid_argument",[**]]`, c.request))
+	}
+	reader.call("wamp.session.get", fmt.Sprintf(`,[%d]`, c.session), `RESULT,[{"session":*,**,"transport":{*,*}}]]`)
+	reader.call("wamp.reflect.describe", ``, `RESULT,[{}]]`)
 }
