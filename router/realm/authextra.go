@@ -22,9 +22,9 @@ func readExtra(v wamp.Value) (e auth.Extra) {
 	if r.Next() != codec.KindDict {
 		return e
 	}
-	for r.Next() == codec.KindString {
+	eachEntry(&r, func(key string, kind codec.Kind) bool {
 		var field *string
-		switch string(r.Bytes()) {
+		switch key {
 		case "pubkey":
 			field = &e.Pubkey
 		case "nonce":
@@ -38,28 +38,14 @@ func readExtra(v wamp.Value) (e auth.Extra) {
 		case "trustroot":
 			field = &e.Trustroot
 		}
-		switch kind := r.Next(); {
-		case kind == codec.KindString && field != nil:
+		if field != nil && kind == codec.KindString {
 			*field = string(r.Bytes())
-		case kind == codec.KindList || kind == codec.KindDict:
-			skipNested(&r)
+		} else {
+			r.Raw(kind)
 		}
-	}
+		return true
+	})
 	return e
-}
-
-// skipNested reads to the end of the list or dict that was just entered.
-func skipNested(r *codec.Reader) {
-	for depth := 1; depth > 0; {
-		switch r.Next() {
-		case codec.KindList, codec.KindDict:
-			depth++
-		case codec.KindEnd:
-			depth--
-		case codec.KindInvalid:
-			return
-		}
-	}
 }
 
 // welcomeExtra is WELCOME.Details.authextra: what the authenticator says, with the

@@ -73,24 +73,31 @@ func (a *arguments) id(name string) wamp.ID {
 	if a.err != nil {
 		return 0
 	}
-	var id wamp.ID
-	switch a.kind {
-	case codec.KindUint:
-		id = wamp.ID(a.reader.Uint())
-	case codec.KindFloat:
-		if f := a.reader.Float(); f >= 1 && f <= float64(wamp.MaxID) && f == float64(wamp.ID(f)) {
-			id = wamp.ID(f)
-		}
+	id, ok := readID(&a.reader, a.kind)
+	switch {
+	case ok:
+		a.advance()
+		return id
+	case a.kind == codec.KindUint, a.kind == codec.KindFloat:
+		a.fail(wamp.ErrInvalidArgument, "argument %d, %s, is not an id: those are 1 to 2^53", a.read+1, name)
 	default:
 		a.wrong(name, "an id")
-		return 0
 	}
-	if !id.Valid() {
-		a.fail(wamp.ErrInvalidArgument, "argument %d, %s, is not an id: those are 1 to 2^53", a.read+1, name)
-		return 0
+	return 0
+}
+
+// readID reads an id, in a float if need be.
+func readID(r *codec.Reader, kind codec.Kind) (wamp.ID, bool) {
+	var id wamp.ID
+	switch kind {
+	case codec.KindUint:
+		id = wamp.ID(r.Uint())
+	case codec.KindFloat:
+		if f := r.Float(); f >= 1 && f <= float64(wamp.MaxID) && f == float64(wamp.ID(f)) {
+			id = wamp.ID(f)
+		}
 	}
-	a.advance()
-	return id
+	return id, id.Valid()
 }
 
 // text reads a string.
@@ -136,7 +143,7 @@ func (a *arguments) match(name string) wamp.Match {
 	match := wamp.Exact
 	a.dict(name, func(key string, r *codec.Reader, kind codec.Kind) {
 		if key != "match" {
-			skip(r, kind)
+			r.Raw(kind)
 			return
 		}
 		ok := false
@@ -173,28 +180,39 @@ func (a *arguments) dict(name string, entry func(key string, r *codec.Reader, ki
 }
 
 // keyword returns a keyword argument that is a string, and whether it was given.
-// Others are ignored.
 func (a *arguments) keyword(name string) (value string, given bool) {
+	a.readKeyword(name, codec.KindString, func(r *codec.Reader) { value, given = string(r.Bytes()), true })
+	return value, given
+}
+
+// readKeyword has read read a keyword argument where it is given, as a value of the
+// wanted kind. One that is null stands for one that was left out.
+func (a *arguments) readKeyword(name string, wanted codec.Kind, read func(r *codec.Reader)) {
+	a.eachKeyword(func(key string, r *codec.Reader, kind codec.Kind) {
+		switch {
+		case key != name:
+			r.Raw(kind)
+		case kind == codec.KindNull:
+		case kind == wanted:
+			read(r)
+		default:
+			a.fail(wamp.ErrInvalidArgument, "keyword argument %s is %s, but must be %s", name, kind, wanted)
+		}
+	})
+}
+
+// eachKeyword calls entry for each keyword argument, as dict does.
+func (a *arguments) eachKeyword(entry func(key string, r *codec.Reader, kind codec.Kind)) {
 	if a.err != nil || a.kwargs.Absent() {
-		return "", false
+		return
 	}
 	var r codec.Reader
 	r.Reset(a.kwargs.Format, a.kwargs.Bytes)
 	r.Next() // the dict
 	eachEntry(&r, func(key string, kind codec.Kind) bool {
-		switch {
-		case key != name:
-			skip(&r, kind)
-		case kind == codec.KindNull:
-			value, given = "", false
-		case kind == codec.KindString:
-			value, given = string(r.Bytes()), true
-		default:
-			a.fail(wamp.ErrInvalidArgument, "keyword argument %s is %s, but must be a string", name, kind)
-		}
+		entry(key, &r, kind)
 		return a.err == nil
 	})
-	return value, given
 }
 
 // option is keyword, or the next positional argument where there is one: Crossbar.io
@@ -229,50 +247,17 @@ func (a *arguments) encodedOption(name string, wanted codec.Kind) (data []byte) 
 	if a.more() {
 		return a.encoded(name, wanted)
 	}
-	if a.err != nil || a.kwargs.Absent() {
-		return nil
-	}
-	var r codec.Reader
-	r.Reset(a.kwargs.Format, a.kwargs.Bytes)
-	r.Next() // the dict
-	eachEntry(&r, func(key string, kind codec.Kind) bool {
-		switch {
-		case key != name:
-			skip(&r, kind)
-		case kind == codec.KindNull:
-		case kind == wanted:
-			data = r.Raw(kind)
-		default:
-			a.fail(wamp.ErrInvalidArgument, "keyword argument %s is %s, but must be %s", name, kind, wanted)
-		}
-		return a.err == nil
-	})
+	a.readKeyword(name, wanted, func(r *codec.Reader) { data = r.Raw(wanted) })
 	return data
 }
 
 // eachEntry calls entry for each entry of the dict that r has entered, until that
-// returns false. It must read all of the value, of which it is told the kind.
+// returns false. It must read all of the value, of which it is told the kind,
+// or pass over it with Raw.
 func eachEntry(r *codec.Reader, entry func(key string, kind codec.Kind) bool) {
 	for r.Next() == codec.KindString {
 		key := string(r.Bytes())
 		if kind := r.Next(); kind == codec.KindInvalid || !entry(key, kind) {
-			return
-		}
-	}
-}
-
-// skip reads the rest of a value that begins with a token of the given kind.
-func skip(r *codec.Reader, kind codec.Kind) {
-	for depth := 0; ; kind = r.Next() {
-		switch kind {
-		case codec.KindList, codec.KindDict:
-			depth++
-		case codec.KindEnd:
-			depth--
-		case codec.KindInvalid:
-			return
-		}
-		if depth == 0 {
 			return
 		}
 	}

@@ -46,10 +46,8 @@ func metaSubscriptionEvents(c *metaCall) *ErrorReply {
 	if isList {
 		q.limit, q.reverse = int(c.args.id("limit")), true
 	}
+	q.read(&c.args)
 	if e := c.args.end(); e != nil {
-		return e
-	}
-	if e := q.read(c.args.kwargs); e != nil {
 		return e
 	}
 	sub := c.caller.realm.subscriptionByID(id)
@@ -83,14 +81,8 @@ func metaSubscriptionEvents(c *metaCall) *ErrorReply {
 }
 
 // read reads the keyword arguments. Others are ignored.
-func (q *historyQuery) read(kwargs wamp.Value) (e *ErrorReply) {
-	if kwargs.Absent() {
-		return nil
-	}
-	var r codec.Reader
-	r.Reset(kwargs.Format, kwargs.Bytes)
-	r.Next() // the dict
-	eachEntry(&r, func(key string, kind codec.Kind) bool {
+func (q *historyQuery) read(a *arguments) {
+	a.eachKeyword(func(key string, r *codec.Reader, kind codec.Kind) {
 		ok, wanted := true, ""
 		switch {
 		case kind == codec.KindNull:
@@ -99,24 +91,23 @@ func (q *historyQuery) read(kwargs wamp.Value) (e *ErrorReply) {
 		case key == "topic":
 			q.topic, ok, wanted = string(r.Bytes()), kind == codec.KindString, "a URI"
 		case key == "limit":
-			q.limit, ok = readLimit(&r, kind)
-			wanted = "a positive integer"
+			var n wamp.ID
+			n, ok = readID(r, kind)
+			q.limit, wanted = int(n), "a positive integer"
 		case q.time(key) != nil:
 			t, err := time.Parse(time.RFC3339Nano, string(r.Bytes()))
 			*q.time(key) = t
 			ok, wanted = kind == codec.KindString && err == nil, "a time as in RFC 3339"
 		case q.publication(key) != nil:
-			*q.publication(key), ok = readID(&r, kind)
+			*q.publication(key), ok = readID(r, kind)
 			wanted = "the id of a publication"
 		default:
-			skip(&r, kind)
+			r.Raw(kind)
 		}
 		if !ok {
-			e = newError(wamp.ErrInvalidArgument, "keyword argument %s must be %s", key, wanted)
+			a.fail(wamp.ErrInvalidArgument, "keyword argument %s must be %s", key, wanted)
 		}
-		return ok
 	})
-	return e
 }
 
 // time is where a condition on the time of an event goes, or nil.
@@ -147,25 +138,6 @@ func (q *historyQuery) publication(key string) *wamp.ID {
 		return &q.beforePublication
 	}
 	return nil
-}
-
-// readID reads an id, in a float if need be.
-func readID(r *codec.Reader, kind codec.Kind) (wamp.ID, bool) {
-	var id wamp.ID
-	switch kind {
-	case codec.KindUint:
-		id = wamp.ID(r.Uint())
-	case codec.KindFloat:
-		if f := r.Float(); f >= 1 && f <= float64(wamp.MaxID) && f == float64(wamp.ID(f)) {
-			id = wamp.ID(f)
-		}
-	}
-	return id, id.Valid()
-}
-
-func readLimit(r *codec.Reader, kind codec.Kind) (int, bool) {
-	id, ok := readID(r, kind)
-	return int(id), ok
 }
 
 // choose returns the events that meet the conditions, in the order asked for. A
