@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -136,10 +137,13 @@ func (f sessionFlags) tls() (*tls.Config, error) {
 // connectError gives an error of Connect its exit status.
 func connectError(ctx context.Context, err error) error {
 	var connect *client.ConnectError
+	var dialed *net.OpError
 	var abort *client.AbortError
 	switch {
 	case ctx.Err() != nil: // stopped by a signal
 		return err
+	case errors.As(err, &dialed) && dialed.Op == "dial":
+		return &statusError{exitConnect, fmt.Errorf("%w; is a router there? --url or USHER_URL says where to look", err)}
 	case errors.As(err, &connect):
 		return &statusError{exitConnect, err}
 	case errors.As(err, &abort):

@@ -137,7 +137,7 @@ func TestCallOutcomes(t *testing.T) {
 		"kwargs not JSON":      {args: []string{"com.example.x", "-k", "{a}"}, status: exitUsage, errs: `--kwargs: \{a\} is not a JSON object`},
 		"no procedure":         {status: exitUsage, errs: `<procedure>`},
 		"a negative time":      {args: []string{"com.example.x", "--timeout=-5s"}, status: exitUsage, errs: `--timeout: -5s`},
-		"nobody there":         {url: "ws://127.0.0.1:1/ws", args: []string{"com.example.x"}, status: exitConnect, errs: `cannot connect to ws://127.0.0.1:1/ws: .*refused`},
+		"nobody there":         {url: "ws://127.0.0.1:1/ws", args: []string{"com.example.x"}, status: exitConnect, errs: `^usher: cannot connect to ws://127.0.0.1:1/ws: dial tcp .*refused; is a router there\? --url or USHER_URL says where to look\n$`},
 		"no such scheme":       {url: "http://127.0.0.1:1/ws", args: []string{"com.example.x"}, status: exitConnect, errs: `the scheme "http" is none of`},
 		"no such path":         {url: strings.TrimSuffix(url, "ws") + "elsewhere", args: []string{"com.example.x"}, status: exitConnect, errs: `404`},
 		"no such realm":        {args: []string{"--realm", "elsewhere", "com.example.x"}, status: exitLogin, errs: `login refused: wamp.error.no_such_realm`},

@@ -111,7 +111,7 @@ func Connect(ctx context.Context, url string, o Options) (*Client, error) {
 	defer cancel()
 	conn, err := o.Transport.Dial(ctx, url, transport.DialOptions{Subprotocols: []string{"wamp.2." + o.Format.String()}, Header: o.Header, TLS: o.TLS})
 	if err != nil {
-		return nil, &ConnectError{URL: url, Err: err}
+		return nil, &ConnectError{Err: err}
 	}
 	return Join(ctx, conn, o)
 }

@@ -2,7 +2,6 @@ package client
 
 import (
 	"errors"
-	"fmt"
 
 	"usher/router/codec"
 	"usher/router/wamp"
@@ -32,13 +31,12 @@ type InterruptError struct {
 
 func (e *InterruptError) Error() string { return withText("", "interrupted", e.Reason) }
 
-// ConnectError says that there was no connection to a WAMP router at the URL.
+// ConnectError says that there was no connection to a WAMP router.
 type ConnectError struct {
-	URL string
-	Err error
+	Err error // names the URL
 }
 
-func (e *ConnectError) Error() string { return fmt.Sprintf("cannot connect to %s: %v", e.URL, e.Err) }
+func (e *ConnectError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *ConnectError) Unwrap() error { return e.Err }

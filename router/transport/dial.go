@@ -46,7 +46,7 @@ func (t *Transport) Dial(ctx context.Context, url string, o DialOptions) (Conn, 
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", url, err)
+		return nil, fmt.Errorf("cannot connect to %s: %w", url, err)
 	}
 	return c, nil
 }

@@ -121,8 +121,8 @@ func TestDialErrors(t *testing.T) {
 		{"the context is done", canceled, "ws" + strings.TrimPrefix(plain.URL, "http"), "canceled"},
 		{"no WebSocket", t.Context(), "ws" + strings.TrimPrefix(plain.URL, "http"), "404 Not Found: 404 page not found"},
 		{"a certificate of nobody known", t.Context(), "wss" + strings.TrimPrefix(secure.URL, "https"), "certificate"},
-		{"not a URL", t.Context(), "ws://[", "connect to ws://["},
-		{"another scheme", t.Context(), "ftp://127.0.0.1", "connect to ftp://127.0.0.1"},
+		{"not a URL", t.Context(), "ws://[", "cannot connect to ws://["},
+		{"another scheme", t.Context(), "ftp://127.0.0.1", "cannot connect to ftp://127.0.0.1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			tr := New(Options{})
