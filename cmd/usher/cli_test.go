@@ -186,8 +186,8 @@ func TestCommands(t *testing.T) {
 			errs:   []string{`--header "nonsense": write NAME=VALUE`},
 		},
 		"try: nobody":       {args: []string{"try"}, status: exitUsage, errs: []string{`--authid`}},
-		"unknown command":   {args: []string{"sreve"}, status: exitUsage, errs: []string{`sreve`, `usher --help`}},
-		"unknown log level": {args: []string{"serve", "--log-level", "loud"}, status: exitUsage, errs: []string{`--log-level`}},
+		"unknown command":   {args: []string{"sreve"}, status: exitUsage, errs: []string{`sreve`, `\nusher --help lists`}},
+		"unknown log level": {args: []string{"serve", "--log-level", "loud"}, status: exitUsage, errs: []string{`--log-level`, `, usher serve --help its flags`}},
 		"help":              {args: []string{"--help"}, out: []string{`serve`, `check`, `try`, `init`, `version`}},
 		"version":           {args: []string{"version"}, out: []string{`^usher \S+ \(go1\.`}},
 		"serve: demo mode beyond loopback": {

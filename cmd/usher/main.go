@@ -10,40 +10,6 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// The exit statuses.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
-)
-
-// statusError ends a command with another exit status than exitFailed.
-type statusError struct {
-	status int
-	err    error
-}
-
-func (e *statusError) Error() string { return e.err.Error() }
-func (e *statusError) Unwrap() error { return e.err }
-
-// statusOf is the exit status of a command that ended with err.
-func statusOf(err error) int {
-	var chosen *statusError
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.As(err, &chosen):
-		return chosen.status
-	}
-	return exitFailed
-}
-
-// usageError is wrong usage that the parser cannot see.
-func usageError(err error) error { return &statusError{exitUsage, err} }
-
-// errQuiet ends a command with exit status 1 where it has said everything already.
-var errQuiet = errors.New("failed")
-
 // streams are what a command reads and writes; tests hand in their own.
 type streams struct {
 	in       io.Reader
@@ -90,7 +56,7 @@ func run(ctx context.Context, args []string, s streams) (status int) {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(s.err, "usher: %v\nusher --help lists the commands and their flags.\n", err)
+		fmt.Fprintf(s.err, "usher: %v\n%s\n", err, usageHint(err))
 		return exitUsage
 	}
 	err = command.Run()

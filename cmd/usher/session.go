@@ -23,14 +23,6 @@ import (
 	"usher/router/wamp"
 )
 
-// The exit statuses of the commands that are clients, beside exitFailed.
-const (
-	exitConnect = 3 // no connection
-	exitLogin   = 4 // the router refused the login
-	exitAnswer  = 5 // the answer was a WAMP error
-	exitTimeout = 6 // no answer in time
-)
-
 // The bounds on what a client command waits for where no flag says so.
 const (
 	connectTimeout = 15 * time.Second // to connect and to log in
