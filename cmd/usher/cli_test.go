@@ -243,7 +243,8 @@ func TestTryAsJSON(t *testing.T) {
 
 func TestInitWritesWhatRuns(t *testing.T) {
 	dir := t.TempDir()
-	if status, _, errs := usher(t, dir, "", "init", "here"); status != exitOK {
+	status, said, errs := usher(t, dir, "", "init", "here")
+	if status != exitOK {
 		t.Fatal(errs)
 	}
 	script := filepath.Join(dir, "here", "scripts", "authenticate.lua")
@@ -275,8 +276,16 @@ func TestInitWritesWhatRuns(t *testing.T) {
 	if now, err := os.ReadFile(annotation); err != nil || !strings.Contains(string(now), "---@meta") {
 		t.Errorf("the annotations are %q, %v", now, err)
 	}
-	if status, out, errs := usher(t, dir, tickets[0][1], "try", "--config", config, "--authid", "alice"); status != exitOK {
-		t.Errorf("try: %d\n%s%s", status, out, errs)
+	// The commands that it has printed work as they are, but for the ticket.
+	t.Setenv(ticketVariable, tickets[0][1])
+	printed := regexp.MustCompile(`(?m)^  (?:USHER_TICKET=TICKET )?`+regexp.QuoteMeta(self())+` ((?:try|test|serve) .*)$`).FindAllStringSubmatch(said, -1)
+	if len(printed) != 3 {
+		t.Fatalf("want three commands, got %q", said)
+	}
+	for _, command := range printed[:2] {
+		if status, out, errs := usher(t, dir, "", strings.Fields(command[1])...); status != exitOK {
+			t.Errorf("%s: %d\n%s%s", command[1], status, out, errs)
+		}
 	}
 	if status, _, errs := usher(t, dir, "", "init", "here"); status != exitFailed || !strings.Contains(errs, "exists already") {
 		t.Errorf("second init: %d %s", status, errs)

@@ -68,13 +68,13 @@ func (c initCommand) Run(s streams) error {
 	}
 	config := filepath.Join(c.Dir, defaultConfig)
 	fmt.Fprintf(s.out, `
-Try a login; the tickets are in %s:
-  usher try --config %s --authid alice
+Try a login; TICKET is alice's, in %[2]s:
+  USHER_TICKET=TICKET %[1]s try --config %[3]s --authid alice
 Run the tests of the scripts:
-  usher test %s
+  %[1]s test %[4]s
 Start the router:
-  usher serve --config %s
-`, filepath.Join(c.Dir, "scripts", "authenticate.lua"), config, filepath.Join(c.Dir, "scripts"), config)
+  %[1]s serve --config %[3]s
+`, self(), filepath.Join(c.Dir, "scripts", "authenticate.lua"), config, filepath.Join(c.Dir, "scripts"))
 	return nil
 }
 
@@ -176,7 +176,7 @@ func (c initCommand) sayNext(s streams, files []newFile) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "\nRead what the scripts in %s say, and run their tests:\n  usher test --config %s\n", filepath.Join(c.Dir, "scripts"), file)
+	fmt.Fprintf(s.out, "\nRead what the scripts in %s say, and run their tests:\n  %s test --config %s\n", filepath.Join(c.Dir, "scripts"), self(), file)
 	if len(conf.Scripts.Env) > 0 {
 		fmt.Fprintf(s.out, "Set in the environment what they ask for there:\n  %s\n", strings.Join(conf.Scripts.Env, ", "))
 	}
@@ -185,7 +185,7 @@ func (c initCommand) sayNext(s streams, files []newFile) error {
 			fmt.Fprintf(s.out, "Replace the account that everybody knows, in\n  %s\n", f.path)
 		}
 	}
-	fmt.Fprintf(s.out, "Start the router:\n  usher serve --config %s\n", file)
+	fmt.Fprintf(s.out, "Start the router:\n  %s serve --config %s\n", self(), file)
 	return nil
 }
 

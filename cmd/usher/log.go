@@ -29,12 +29,17 @@ func (f logFlags) logger(w io.Writer) (*slog.Logger, error) {
 	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !terminal})), nil
 }
 
-// isTerminal reports whether stream is a character device other than the null device.
+// isTerminal reports whether stream is a character device other than the null
+// device, whatever name it was opened by.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
 }

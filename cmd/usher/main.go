@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -33,6 +34,14 @@ type commands struct {
 
 func main() {
 	os.Exit(run(context.Background(), os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}
+
+// self is how this program was started, for commands that are to be copied.
+func self() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./cmd/usher"
+	}
+	return os.Args[0]
 }
 
 // run is main without the process: it returns the exit status.

@@ -272,6 +272,6 @@ func (s *server) sayReady() {
 	if s.source.demo() {
 		page := s.router.Addresses()[0].HTTP
 		s.log.Warn("demo mode: the accounts joe, client1 and client2 have well-known tickets; `usher init DIR` writes a configuration of your own")
-		s.log.Info("open "+page+" in a browser, or try: USHER_TICKET='secret!!!' go run ./cmd/usher try --authid joe", "page", page)
+		s.log.Info("open "+page+" in a browser, or try: USHER_TICKET='secret!!!' "+self()+" try --authid joe", "page", page)
 	}
 }
