@@ -63,8 +63,7 @@ func (h *handshake) authenticate(r *auth.Request, hello *wamp.Hello) *auth.Accep
 // slowDown keeps a client waiting that was wrong too often. What the configuration
 // lacks is no wrong login.
 func (h *handshake) slowDown(r *auth.Request, refusal *auth.Refusal) {
-	switch refusal.URI {
-	case wamp.ErrNoSuchRealm, wamp.ErrNoSuchRole, wamp.ErrUnavailable:
+	if isLacking(refusal) || refusal.URI == wamp.ErrUnavailable {
 		return
 	}
 	h.node.failedLogins.Add(1)
@@ -80,6 +79,11 @@ func (h *handshake) slowDown(r *auth.Request, refusal *auth.Refusal) {
 	case <-timer.C:
 	case <-h.conn.Done():
 	}
+}
+
+// isLacking reports whether the configuration has no such realm or role.
+func isLacking(refusal *auth.Refusal) bool {
+	return refusal.URI == wamp.ErrNoSuchRealm || refusal.URI == wamp.ErrNoSuchRole
 }
 
 // challenge sends c and waits for the client's answer.
@@ -125,8 +129,13 @@ func (h *handshake) logAsked(d *auth.Dynamic, r *auth.Request) {
 
 // refuse tells the client an authenticator's or the configuration's no.
 func (h *handshake) refuse(r *auth.Request, refusal *auth.Refusal) {
+	problem := slog.Attr{}  // which is left out
+	if isLacking(refusal) { // then an authenticator may have returned it
+		problem = slog.String("problem", h.withoutSecrets(r, refusal.Message))
+	}
 	h.node.log.Info("authentication refused",
 		slog.String("uri", refusal.URI),
+		problem,
 		slog.String("realm", r.Realm),
 		slog.String("authid", r.Authid),
 		slog.String("authmethod", r.Authmethod),
@@ -139,16 +148,10 @@ func (h *handshake) refuse(r *auth.Request, refusal *auth.Refusal) {
 // failRequest refuses a client because something went wrong. The client learns a
 // reference only; what it was stands beside that in the log, without the ticket and the cookie.
 func (h *handshake) failRequest(r *auth.Request, err error) {
-	cause := err.Error()
-	for _, secret := range [...]string{r.Ticket, h.transport.Cbtid} {
-		if secret != "" {
-			cause = strings.ReplaceAll(cause, secret, "***")
-		}
-	}
 	reference := rand.Text()[:8]
 	h.node.log.Error("authentication failed",
 		slog.String("reference", reference),
-		slog.String("error", cause),
+		slog.String("error", h.withoutSecrets(r, err.Error())),
 		slog.String("realm", r.Realm),
 		slog.String("authid", r.Authid),
 		slog.String("authmethod", r.Authmethod),
@@ -156,6 +159,16 @@ func (h *handshake) failRequest(r *auth.Request, err error) {
 		slog.String("peer", h.transport.Peer),
 	)
 	h.sendAbort(wamp.ErrAuthenticationFailed, "authentication failed (reference "+reference+")", transport.CloseNormal)
+}
+
+// withoutSecrets is text without what the client presented.
+func (h *handshake) withoutSecrets(r *auth.Request, text string) string {
+	for _, secret := range [...]string{r.Ticket, h.transport.Cbtid} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "***")
+		}
+	}
+	return text
 }
 
 // Authenticate asks the authenticator d about r as a login would, for tools that
