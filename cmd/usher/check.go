@@ -43,7 +43,7 @@ func (c checkCommand) Run(s streams) error {
 	node := realm.NewNode(router.Policy(src.config), realm.Limits{}, agent(), quiet)
 	components, err := scripting.Check(src.scripting(quiet), node)
 	if err != nil && len(components) == 0 {
-		return err
+		return src.blame(err)
 	}
 	warnings, err := lint(src)
 	if err != nil {

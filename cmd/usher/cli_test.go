@@ -45,6 +45,11 @@ transports:
       ws: {type: websocket, auth: {ticket: {type: static, principals: {joe: {ticket: s3cret, role: frontend}}}}}
 `
 
+const databaseConfig = staticConfig + "scripts: {directory: scripts, sql: {users: {driver: postgres, dsn_env: USHER_TEST_NO_DSN}}}\n"
+
+// noDSN is what every command says of it.
+const noDSN = `^usher: usher.yaml: .*database users: the environment variable USHER_TEST_NO_DSN is not set\n`
+
 const crossbarConfig = `{"version": 2, "workers": [{"type": "router",
 	"realms": [{"name": "realm1", "roles": [{"name": "authenticator", "permissions": [
 		{"uri": "com.example.authenticate", "match": "exact", "allow": {"register": true}}]}]}],
@@ -131,7 +136,7 @@ func TestCommands(t *testing.T) {
 		"check: no such configuration": {
 			args:   []string{"check", "--config", "nowhere.yaml"},
 			status: exitFailed,
-			errs:   []string{`nowhere.yaml: no such file`},
+			errs:   []string{`nowhere.yaml: no such file.*; ` + "`usher init DIR` writes one"},
 		},
 		"check: no such scripts": {
 			args:   []string{"check", "--scripts", "nowhere"},
@@ -194,6 +199,24 @@ func TestCommands(t *testing.T) {
 			args:   []string{"serve", "--listen", "0.0.0.0:8080"},
 			status: exitFailed,
 			errs:   []string{`loopback only, not on "0.0.0.0"`, `usher init`},
+		},
+		"serve: a variable that is not set": {
+			files:  map[string]string{"usher.yaml": databaseConfig, "scripts/.keep": ""},
+			args:   []string{"serve"},
+			status: exitFailed,
+			errs:   []string{noDSN},
+		},
+		"check: a variable that is not set": {
+			files:  map[string]string{"usher.yaml": databaseConfig, "scripts/.keep": ""},
+			args:   []string{"check"},
+			status: exitFailed,
+			errs:   []string{noDSN},
+		},
+		"try: a variable that is not set": {
+			files:  map[string]string{"usher.yaml": databaseConfig, "scripts/.keep": ""},
+			args:   []string{"try", "--authid", "joe", "--ticket", "s3cret"},
+			status: exitFailed,
+			errs:   []string{noDSN},
 		},
 		"serve: a port that is none": {
 			args:   []string{"serve", "--listen", "127.0.0.1:http"},

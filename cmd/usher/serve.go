@@ -70,14 +70,18 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.log.Warn("the configuration asks for something that works differently here", "problem", w.String())
 	}
 	s.router, err = router.New(s.source.config, router.Options{Agent: agent(), Health: s, Log: s.log})
+	if err != nil && s.source.demo() {
+		return fmt.Errorf("%w: in demo mode by --listen HOST:PORT", err)
+	}
 	if err != nil {
-		return err
+		return s.source.blame(err)
 	}
 	if !s.source.hasScripts() {
 		return nil
 	}
-	s.host, err = scripting.New(s.source.scripting(s.log), s.router.Node())
-	if err == nil {
+	if s.host, err = scripting.New(s.source.scripting(s.log), s.router.Node()); err != nil {
+		err = s.source.blame(err)
+	} else {
 		err = s.host.Start(ctx)
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -170,8 +171,16 @@ func TestServeTellsWhyItCannotListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	status, _, errs := usher(t, t.TempDir(), "", "serve", "--listen", l.Addr().String())
-	if status != exitFailed || !strings.Contains(errs, l.Addr().String()) || !strings.Contains(errs, "in use") {
-		t.Errorf("exit status %d: %s", status, errs)
+	for _, where := range []struct {
+		files map[string]string
+		want  string // around the address
+	}{
+		{nil, `^usher: transports\[0\].endpoint: cannot listen on ADDRESS: .*in use.*choose another port: in demo mode by --listen HOST:PORT\n$`},
+		{map[string]string{"usher.yaml": staticConfig}, `^usher: usher.yaml: transports\[0\].endpoint: cannot listen on ADDRESS: .*choose another port\n$`},
+	} {
+		status, _, errs := usher(t, files(t, where.files), "", "serve", "--listen", l.Addr().String())
+		if want := strings.Replace(where.want, "ADDRESS", l.Addr().String(), 1); status != exitFailed || !regexp.MustCompile(want).MatchString(errs) {
+			t.Errorf("exit status %d: %s", status, errs)
+		}
 	}
 }

@@ -68,6 +68,9 @@ func (f sourceFlags) load() (*source, error) {
 	}
 	s.seen = lookAt(s.file)
 	c, err := config.Load(s.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; `usher init DIR` writes one to start from", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +82,14 @@ func (f sourceFlags) load() (*source, error) {
 		s.dir = f.Scripts
 	}
 	return s, checkDirectory(s.dir)
+}
+
+// blame says where to mend what shows only when the configuration is used.
+func (s *source) blame(err error) error {
+	if s.demo() {
+		return err
+	}
+	return fmt.Errorf("%s: %w", s.file, err)
 }
 
 // loadDemo takes the built-in configuration, with the scripts of the working

@@ -92,7 +92,7 @@ func (c tryCommand) Run(ctx context.Context, s streams) error {
 		o.KVFile = "" // it is a running router's; what this login changes is forgotten
 		host, err := scripting.New(o, node)
 		if err != nil {
-			return err
+			return src.blame(err)
 		}
 		defer host.Close(ctx)
 		if err := host.Start(ctx); err != nil {
