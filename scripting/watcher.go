@@ -146,7 +146,9 @@ func (l *loop) check(full bool) time.Time {
 		h.dirErr.Store(&err)
 		return time.Time{}
 	}
-	h.dirErr.Store(nil)
+	if h.dirErr.Swap(nil) != nil {
+		l.log.Info("scripts directory can be read again")
+	}
 	l.watch(snap)
 	now := time.Now()
 	if !snap.settled(h.snap, l.unsettled, now, settleTime) {
