@@ -173,14 +173,7 @@ func TestForeignClients(t *testing.T) {
 
 // TestPageInABrowser runs the demo's page in headless Chromium.
 func TestPageInABrowser(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the browser is not run with -short")
-	}
-	dir := need(t, nodeBrowser())
-	env := []string{"TMPDIR=" + browserDir(t, dir)}
-	if path := systemChromium(); path != "" {
-		env = append(env, "CHROMIUM="+path)
-	}
+	dir, env := needBrowser(t)
 	usher := startUsher(t, usherOptions{})
 	script := nodeScript(t, "page_client.mjs", dir)
 	for _, c := range []struct {

@@ -51,11 +51,7 @@ func TestCompressionWithForeignClients(t *testing.T) {
 		}
 	})
 	t.Run("browser", func(t *testing.T) {
-		dir := need(t, nodeBrowser())
-		env := []string{"TMPDIR=" + browserDir(t, dir)}
-		if path := systemChromium(); path != "" {
-			env = append(env, "CHROMIUM="+path)
-		}
+		dir, env := needBrowser(t)
 		lines, status := steps(t, env, "node", nodeScript(t, "compression_page.mjs", dir), usher.page, usher.url)
 		if len(lines) != 3 || !strings.HasPrefix(lines[0], `["extensions","permessage-deflate`) || lines[1] != `["events",true]` || lines[2] != `["leave","wamp.close.normal"]` || status != 0 {
 			t.Errorf("exit status %d, want 0; steps\n%s", status, strings.Join(lines, "\n"))

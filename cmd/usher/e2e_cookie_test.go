@@ -33,16 +33,9 @@ transports:
 // cookie: who has logged in comes back without a ticket, from pages of the same site
 // only, until it logs out.
 func TestCookiesInABrowser(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the browser is not run with -short")
-	}
-	dir := need(t, nodeBrowser())
-	env := []string{"TMPDIR=" + browserDir(t, dir), "TICKET=secret!!!"}
-	if path := systemChromium(); path != "" {
-		env = append(env, "CHROMIUM="+path)
-	}
+	dir, env := needBrowser(t)
 	usher := startUsher(t, usherOptions{config: cookieConfig})
-	lines, status := runClient(t, env, "node", nodeScript(t, "cookie_page.mjs", dir), usher.url, usher.page+"lp")
+	lines, status := runClient(t, append(env, "TICKET=secret!!!"), "node", nodeScript(t, "cookie_page.mjs", dir), usher.url, usher.page+"lp")
 	const back = `["joined","joe","ticket","cookie",false,""]]`
 	want := []string{
 		`["first",["joined","joe","ticket","static",true,""]]`,

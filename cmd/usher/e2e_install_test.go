@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -193,23 +192,33 @@ func lockFile(path string) (unlock func(), err error) {
 	}
 }
 
-// nodeScript returns a copy of a client's script beside the packages of dir, as
-// node looks for packages next to the script.
+// nodeScript returns a client's script, copied together with what scripts share
+// beside the packages of dir, as node looks for packages next to the script.
 func nodeScript(t *testing.T, name, dir string) string {
 	t.Helper()
-	script, err := os.ReadFile(filepath.Join("testdata", "clients", name))
-	if err != nil {
-		t.Fatal(err)
-	}
 	place := t.TempDir()
-	if err := os.Symlink(filepath.Join(dir, "node_modules"), filepath.Join(place, "node_modules")); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.CopyFS(place, os.DirFS(filepath.Join("testdata", "clients"))); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(place, name)
-	if err := os.WriteFile(path, script, 0o600); err != nil {
+	if err := os.Symlink(filepath.Join(dir, "node_modules"), filepath.Join(place, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	return path
+	return filepath.Join(place, name)
+}
+
+// needBrowser returns the directory that the browser's packages are installed in,
+// and the environment for scripts that drive it.
+func needBrowser(t *testing.T) (dir string, env []string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("the browser is not run with -short")
+	}
+	dir = need(t, nodeBrowser())
+	env = []string{"TMPDIR=" + browserDir(t, dir)}
+	if path := systemChromium(); path != "" {
+		env = append(env, "CHROMIUM="+path)
+	}
+	return dir, env
 }
 
 // systemChromium is the path of an installed Chromium, empty if there is none.

@@ -94,14 +94,7 @@ func TestAutobahnOverLongPoll(t *testing.T) {
 // requests travel on several connections and ask for leave before they cross
 // origins.
 func TestLongPollOfAPageOfAnotherOrigin(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the browser is not run with -short")
-	}
-	dir := need(t, nodeBrowser())
-	env := []string{"TMPDIR=" + browserDir(t, dir), "TICKET=secret!!!"}
-	if path := systemChromium(); path != "" {
-		env = append(env, "CHROMIUM="+path)
-	}
+	dir, env := needBrowser(t)
 	usher := startUsher(t, usherOptions{config: pollConfig})
 	script := nodeScript(t, "longpoll_page.mjs", dir)
 	for _, test := range []struct {
@@ -117,7 +110,7 @@ func TestLongPollOfAPageOfAnotherOrigin(t *testing.T) {
 		}, 0},
 		{"lp", []string{`["leave",["unreachable",null]]`}, 1},
 	} {
-		lines, status := runClient(t, env, "node", script, usher.page+test.path, "joe")
+		lines, status := runClient(t, append(env, "TICKET=secret!!!"), "node", script, usher.page+test.path, "joe")
 		if !slices.Equal(lines, test.lines) || status != test.status {
 			t.Errorf("%s: exit status %d, want %d\n got %s\nwant %s", test.path, status, test.status,
 				strings.Join(lines, "\n     "), strings.Join(test.lines, "\n     "))

@@ -7,6 +7,8 @@
 const assert = require('node:assert');
 const autobahn = require('autobahn');
 
+const { events: eventsOf, run, wantError } = require('./checks.js');
+
 const [serializer, url] = process.argv.slice(2);
 
 const serializers = {
@@ -14,8 +16,6 @@ const serializers = {
   msgpack: () => new autobahn.serializer.MsgpackSerializer(),
   cbor: () => new autobahn.serializer.CBORSerializer(),
 };
-
-const patience = 10000; // milliseconds that a check may take
 
 let opened = [];
 
@@ -47,33 +47,7 @@ function join() {
   });
 }
 
-// events hands out the events of a subscription one at a time.
-function events() {
-  const waiting = [];
-  const came = [];
-  const handler = (args, kwargs, details) => {
-    const event = { args, kwargs, details };
-    if (waiting.length > 0) {
-      waiting.shift()(event);
-    } else {
-      came.push(event);
-    }
-  };
-  handler.next = () => (came.length > 0 ? Promise.resolve(came.shift()) : new Promise((tell) => { waiting.push(tell); }));
-  handler.count = () => came.length;
-  return handler;
-}
-
-async function wantError(uri, promise) {
-  let result;
-  try {
-    result = await promise;
-  } catch (e) {
-    assert.strictEqual(e.error, uri);
-    return;
-  }
-  assert.fail(`got ${JSON.stringify(result)}, want ${uri}`);
-}
+const events = () => eventsOf((args, kwargs, details) => ({ args, kwargs, details }));
 
 const publish = (session, topic, args, options) => session.publish(topic, args, {}, { acknowledge: true, ...options });
 
@@ -253,29 +227,12 @@ const checks = {
   },
 };
 
-async function main() {
-  let status = 0;
-  for (const [name, check] of Object.entries(checks)) {
-    let outcome = 'ok';
-    let timer;
-    const late = new Promise((_, fail) => { timer = setTimeout(() => fail(new Error('timed out')), patience); });
-    try {
-      await Promise.race([check(), late]);
-    } catch (e) {
-      outcome = e.error ? `${e.error} ${JSON.stringify(e.args)}` : String(e.message || e);
-      status = 1;
+run(checks, async () => {
+  for (const { connection, gone } of opened) {
+    if (connection.isOpen) {
+      connection.close();
+      await gone;
     }
-    clearTimeout(timer);
-    console.log(JSON.stringify([name, outcome]));
-    for (const { connection, gone } of opened) {
-      if (connection.isOpen) {
-        connection.close();
-        await gone;
-      }
-    }
-    opened = [];
   }
-  return status;
-}
-
-main().then((status) => process.exit(status));
+  opened = [];
+});

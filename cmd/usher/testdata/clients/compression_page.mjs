@@ -3,21 +3,12 @@
 // Chromium offers permessage-deflate by itself. The page speaks WAMP in JSON by
 // hand, publishes large events to itself, and prints what was agreed on and
 // whether they arrived as they were sent.
-//
-// CHROMIUM names the browser's executable; without it, the one that npm's
-// @sparticuz/chromium carries is unpacked into the temporary directory.
 
 import process from 'node:process';
-import puppeteer from 'puppeteer-core';
+
+import { patience, withBrowser } from './browser.mjs';
 
 const [page, url] = process.argv.slice(2);
-const patience = 30_000;
-
-async function executable() {
-  if (process.env.CHROMIUM) return process.env.CHROMIUM;
-  const { default: chromium } = await import('@sparticuz/chromium');
-  return chromium.executablePath();
-}
 
 // What the page does; it runs in the browser.
 function run(url) {
@@ -48,16 +39,8 @@ function run(url) {
   });
 }
 
-const browser = await puppeteer.launch({
-  executablePath: await executable(),
-  headless: 'shell',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage', '--no-first-run'],
-  timeout: patience,
-});
-try {
+await withBrowser(async (browser) => {
   const tab = await browser.newPage();
   await tab.goto(page, { timeout: patience });
   for (const s of await tab.evaluate(run, url)) console.log(JSON.stringify(s));
-} finally {
-  await browser.close();
-}
+});

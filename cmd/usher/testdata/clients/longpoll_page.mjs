@@ -4,25 +4,12 @@
 // the environment variable TICKET, has many requests under way at a time, and
 // each step is printed as one line of JSON: what and outcome. Exits 0 if it left
 // with wamp.close.normal, else 1.
-//
-// CHROMIUM names the browser's executable; without it, the one that npm's
-// @sparticuz/chromium carries is unpacked into the temporary directory.
 
-import { readFile } from 'node:fs/promises';
-import http from 'node:http';
-import { createRequire } from 'node:module';
-import path from 'node:path';
 import process from 'node:process';
-import puppeteer from 'puppeteer-core';
+
+import { withAutobahn } from './browser.mjs';
 
 const [url, authid] = process.argv.slice(2);
-const patience = 30_000;
-
-async function executable() {
-  if (process.env.CHROMIUM) return process.env.CHROMIUM;
-  const { default: chromium } = await import('@sparticuz/chromium');
-  return chromium.executablePath();
-}
 
 // What the page does; it runs in the browser.
 function run(url, authid, ticket) {
@@ -70,32 +57,9 @@ function run(url, authid, ticket) {
   });
 }
 
-const library = await readFile(path.join(path.dirname(createRequire(import.meta.url).resolve('autobahn-browser/package.json')), 'autobahn.js'));
-const server = http.createServer((request, response) => {
-  if (request.url === '/autobahn.js') {
-    response.setHeader('Content-Type', 'text/javascript');
-    response.end(library);
-    return;
-  }
-  response.setHeader('Content-Type', 'text/html');
-  response.end('<!doctype html><meta charset="utf-8"><title>long-poll</title><script src="/autobahn.js"></script>');
-});
-await new Promise((listening) => { server.listen(0, '127.0.0.1', listening); });
-
-const browser = await puppeteer.launch({
-  executablePath: await executable(),
-  headless: 'shell',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage', '--no-first-run'],
-  timeout: patience,
-});
-try {
-  const page = await browser.newPage();
-  page.on('console', (message) => console.error(message.text()));
-  await page.goto(`http://127.0.0.1:${server.address().port}/`, { timeout: patience });
+await withAutobahn(async (open) => {
+  const page = await open('127.0.0.1');
   const steps = await page.evaluate(run, url, authid, process.env.TICKET);
   for (const s of steps) console.log(JSON.stringify(s));
   process.exitCode = steps.at(-1)[1][1] === 'wamp.close.normal' ? 0 : 1;
-} finally {
-  await browser.close();
-  server.close();
-}
+});

@@ -4,29 +4,14 @@
 // form, runs it, and prints each step that the page shows as one line of JSON:
 // what and outcome. Exits 0 if the page says that it is done, 1 if it was
 // refused, 2 if anything else happened, an error on the page's console included.
-//
-// CHROMIUM names the browser's executable; without it, the one that npm's
-// @sparticuz/chromium carries is unpacked into the temporary directory.
 
 import process from 'node:process';
-import puppeteer from 'puppeteer-core';
+
+import { patience, withBrowser } from './browser.mjs';
 
 const [url, authid] = process.argv.slice(2);
-const patience = 30_000;
 
-async function executable() {
-  if (process.env.CHROMIUM) return process.env.CHROMIUM;
-  const { default: chromium } = await import('@sparticuz/chromium');
-  return chromium.executablePath();
-}
-
-const browser = await puppeteer.launch({
-  executablePath: await executable(),
-  headless: 'shell',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage', '--no-first-run'],
-  timeout: patience,
-});
-try {
+await withBrowser(async (browser) => {
   const page = await browser.newPage();
   const faults = [];
   page.on('pageerror', (error) => faults.push(String(error)));
@@ -43,6 +28,4 @@ try {
   for (const [what, outcome, text] of steps) console.log(JSON.stringify([what, outcome, text]));
   for (const fault of faults) console.error(fault);
   process.exitCode = faults.length > 0 ? 2 : { done: 0, refused: 1 }[state] ?? 2;
-} finally {
-  await browser.close();
-}
+});

@@ -11,11 +11,11 @@ const { MsgpackSerializer } = require('wampy/MsgpackSerializer.js');
 const { CborSerializer } = require('wampy/CborSerializer.js');
 const WebSocket = require('ws');
 
+const { events: eventsOf, run, wantError } = require('./checks.js');
+
 const [serializer, url] = process.argv.slice(2);
 
 const serializers = { json: JsonSerializer, msgpack: MsgpackSerializer, cbor: CborSerializer };
-
-const patience = 10000; // milliseconds that a check may take
 
 let opened = [];
 
@@ -31,32 +31,7 @@ async function join() {
 
 const idOf = (wampy) => Number(wampy.getSessionId());
 
-// events hands out the events of a subscription one at a time.
-function events() {
-  const waiting = [];
-  const came = [];
-  const handler = (event) => {
-    if (waiting.length > 0) {
-      waiting.shift()(event);
-    } else {
-      came.push(event);
-    }
-  };
-  handler.next = () => (came.length > 0 ? Promise.resolve(came.shift()) : new Promise((tell) => { waiting.push(tell); }));
-  handler.count = () => came.length;
-  return handler;
-}
-
-async function wantError(uri, promise) {
-  let result;
-  try {
-    result = await promise;
-  } catch (e) {
-    assert.strictEqual(e.errorUri, uri);
-    return;
-  }
-  assert.fail(`got ${JSON.stringify(result)}, want ${uri}`);
-}
+const events = () => eventsOf((event) => event);
 
 const first = async (call) => (await call).argsList[0];
 
@@ -192,28 +167,11 @@ const checks = {
   },
 };
 
-async function main() {
-  let status = 0;
-  for (const [name, check] of Object.entries(checks)) {
-    let outcome = 'ok';
-    let timer;
-    const late = new Promise((_, fail) => { timer = setTimeout(() => fail(new Error('timed out')), patience); });
-    try {
-      await Promise.race([check(), late]);
-    } catch (e) {
-      outcome = e.errorUri || String(e.message || e);
-      status = 1;
+run(checks, async () => {
+  for (const wampy of opened) {
+    if (wampy.getSessionId()) {
+      await wampy.disconnect();
     }
-    clearTimeout(timer);
-    console.log(JSON.stringify([name, outcome]));
-    for (const wampy of opened) {
-      if (wampy.getSessionId()) {
-        await wampy.disconnect();
-      }
-    }
-    opened = [];
   }
-  return status;
-}
-
-main().then((status) => process.exit(status));
+  opened = [];
+});
