@@ -7,6 +7,8 @@
 
 const autobahn = require('autobahn');
 
+const { step, attempt } = require('./steps.js');
+
 const [serializer, url, authid] = process.argv.slice(2);
 
 const serializers = {
@@ -14,19 +16,6 @@ const serializers = {
   msgpack: () => new autobahn.serializer.MsgpackSerializer(),
   cbor: () => new autobahn.serializer.CBORSerializer(),
 };
-
-function step(what, outcome) {
-  console.log(JSON.stringify([what, outcome]));
-}
-
-async function attempt(what, promise, outcome) {
-  try {
-    const result = await promise;
-    step(what, outcome ? outcome(result) : 'ok');
-  } catch (e) {
-    step(what, e.error || String(e));
-  }
-}
 
 const connection = new autobahn.Connection({
   url,

@@ -57,20 +57,9 @@ globalThis.XMLHttpRequest = class {
 
 const autobahn = require('autobahn');
 
+const { step, attempt } = require('./steps.js');
+
 const [url, authid] = process.argv.slice(2);
-
-function step(what, outcome) {
-  console.log(JSON.stringify([what, outcome]));
-}
-
-async function attempt(what, promise, outcome) {
-  try {
-    const result = await promise;
-    step(what, outcome ? outcome(result) : 'ok');
-  } catch (e) {
-    step(what, e.error || String(e));
-  }
-}
 
 const connection = new autobahn.Connection({
   transports: [{ type: 'longpoll', url }],

@@ -11,22 +11,11 @@ const { MsgpackSerializer } = require('wampy/MsgpackSerializer.js');
 const { CborSerializer } = require('wampy/CborSerializer.js');
 const WebSocket = require('ws');
 
+const { step, attempt } = require('./steps.js');
+
 const [serializer, url, authid] = process.argv.slice(2);
 
 const serializers = { json: JsonSerializer, msgpack: MsgpackSerializer, cbor: CborSerializer };
-
-function step(what, outcome) {
-  console.log(JSON.stringify([what, outcome]));
-}
-
-async function attempt(what, promise, outcome) {
-  try {
-    const result = await promise;
-    step(what, outcome ? outcome(result) : 'ok');
-  } catch (e) {
-    step(what, e.errorUri || String(e));
-  }
-}
 
 const wampy = new Wampy(url, {
   ws: WebSocket,
