@@ -2,13 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -291,11 +284,12 @@ func TestClientCommandsAreStopped(t *testing.T) {
 // to trust.
 func TestCommandsOverEveryListener(t *testing.T) {
 	dir := t.TempDir()
-	certificate, key := writeCertificate(t, dir)
+	newAuthority(t, dir, "ca").issue("server")
+	ca := filepath.Join(dir, "ca.pem")
 	const auth = `auth: {anonymous: {type: static, role: anybody}}`
 	log, _ := serving(t, clientsConfig[:strings.Index(clientsConfig, "transports:")]+`transports:
   - type: rawsocket
-    endpoint: {type: tcp, interface: 127.0.0.1, port: 0, tls: {certificate: `+certificate+`, key: `+key+`}}
+    endpoint: {type: tcp, interface: 127.0.0.1, port: 0, tls: {certificate: `+filepath.Join(dir, "server.pem")+`, key: `+filepath.Join(dir, "server.key")+`}}
     `+auth+`
   - type: universal
     endpoint: {type: unix, path: `+filepath.Join(dir, "s")+`}
@@ -307,7 +301,7 @@ func TestCommandsOverEveryListener(t *testing.T) {
 		"rs+unix://" + filepath.Join(dir, "s"),
 		"ws+unix://" + filepath.Join(dir, "s") + ":/ws",
 	} {
-		if status, out, errs := clientCommand(t, url, "", "call", "--ca", certificate, "--format", "cbor", "wamp.session.count"); status != exitOK || out != `{"args":[1]}`+"\n" {
+		if status, out, errs := clientCommand(t, url, "", "call", "--ca", ca, "--format", "cbor", "wamp.session.count"); status != exitOK || out != `{"args":[1]}`+"\n" {
 			t.Errorf("%s: exit status %d: %s%s", url, status, out, errs)
 		}
 	}
@@ -315,26 +309,4 @@ func TestCommandsOverEveryListener(t *testing.T) {
 	if status, _, errs := clientCommand(t, raw, "", "call", "wamp.session.count"); status != exitConnect || !strings.Contains(errs, "certificate") {
 		t.Errorf("a certificate that nobody trusts: exit status %d: %s", status, errs)
 	}
-}
-
-// writeCertificate writes a self-signed certificate for 127.0.0.1.
-func writeCertificate(t *testing.T, dir string) (certificate, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	save(t, certificate, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	save(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
-	return certificate, key
 }
