@@ -51,23 +51,7 @@ var listening = regexp.MustCompile(`addresses=.*?(wss?://[^ "]*)`)
 // serve serves the example until the test ends.
 func (e *example) serve(t *testing.T) *example {
 	t.Helper()
-	e.log = &output{}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan int)
-	go func() { // ends with ctx
-		args := []string{"serve", "--config", e.path("usher.yaml"), "--listen", "127.0.0.1:0", "--log-format", "text"}
-		ended <- run(ctx, args, streams{in: strings.NewReader(""), out: e.log, err: e.log})
-	}()
-	t.Cleanup(func() {
-		stop()
-		if status := <-ended; status != exitOK {
-			t.Errorf("exit status %d", status)
-		}
-		if t.Failed() {
-			t.Log(e.log.String())
-		}
-	})
-	e.log.waitFor(t, 0, "accepting logins")
+	e.log = serve(t, "--config", e.path("usher.yaml"), "--listen", "127.0.0.1:0")
 	found := listening.FindAllStringSubmatch(e.log.String(), -1)
 	if found == nil {
 		t.Fatalf("the log does not say where to connect:\n%s", e.log.String())

@@ -52,11 +52,18 @@ func serving(t *testing.T, config string, scripts map[string]string) (log *outpu
 	}
 	dir := files(t, tree)
 	path = filepath.Join(dir, "usher.yaml")
-	log = &output{}
+	return serve(t, "--config", path), path
+}
+
+// serve runs "usher serve" until the test ends, and returns its log.
+func serve(t *testing.T, flags ...string) *output {
+	t.Helper()
+	log := &output{}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int)
 	go func() { // ends with ctx
-		ended <- run(ctx, []string{"serve", "--config", path, "--log-format", "text"}, streams{in: strings.NewReader(""), out: log, err: log})
+		args := append([]string{"serve", "--log-format", "text"}, flags...)
+		ended <- run(ctx, args, streams{in: strings.NewReader(""), out: log, err: log})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -68,7 +75,7 @@ func serving(t *testing.T, config string, scripts map[string]string) (log *outpu
 		}
 	})
 	log.waitFor(t, 0, "accepting logins")
-	return log, path
+	return log
 }
 
 const reloadConfig = `
