@@ -64,7 +64,7 @@ func (c registerCommand) Run(ctx context.Context, s streams) error {
 			if !enough.take() {
 				return wamp.Payload{}, &client.Error{URI: wamp.ErrUnavailable}
 			}
-			defer enough.done()
+			context.AfterFunc(ctx, enough.done) // which is not before the answer is sent: nothing is, behind GOODBYE
 			if err := session.invocation(c.Procedure, i); err != nil {
 				enough.end() // nobody reads what comes
 				return wamp.Payload{}, err

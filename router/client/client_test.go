@@ -243,6 +243,54 @@ func TestCallIsGivenUp(t *testing.T) {
 	}
 }
 
+// yields is a connection that tells how it is when an answer was sent.
+type yields struct {
+	transport.Conn
+	sent func()
+}
+
+func (y yields) Send(b *transport.Batch, m wamp.Message) error {
+	err := y.Conn.Send(b, m)
+	if _, ok := m.(*wamp.Yield); ok {
+		y.sent()
+	}
+	return err
+}
+
+// The context of a handler ends behind its answer, and then at once.
+func TestHandlersContextEndsBehindTheAnswer(t *testing.T) {
+	r := newRouter(t)
+	var handler context.Context
+	var early error
+	conn := yields{r.dial(wamp.JSON), func() { early = handler.Err() }}
+	callee, err := Join(t.Context(), conn, Options{Realm: "realm1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(callee.Close)
+	ended := make(chan struct{})
+	_, err = callee.Register(t.Context(), "com.example.p", wamp.RegisterOptions{}, func(ctx context.Context, _ *wamp.Invocation) (wamp.Payload, error) {
+		handler = ctx
+		context.AfterFunc(ctx, func() { close(ended) })
+		return wamp.Payload{}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller := r.join(t, wamp.JSON)
+	if _, err := caller.Call(t.Context(), "com.example.p", wamp.CallOptions{}, wamp.Payload{}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the handler's context goes on")
+	}
+	if early != nil {
+		t.Errorf("when the answer was sent the context had ended: %v", early)
+	}
+}
+
 func TestRouterStops(t *testing.T) {
 	r := newRouter(t)
 	c := r.join(t, wamp.JSON)

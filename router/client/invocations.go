@@ -28,7 +28,8 @@ const (
 // ctx ends with the session, when the call's time-out is over, and when the router
 // interrupts the call (context.Cause is then an *InterruptError). The error that a
 // handler returns then becomes wamp.error.canceled or wamp.error.timeout, unless
-// it is an *Error.
+// it is an *Error. Otherwise it ends once the answer was sent: what is sent after
+// that, such as GOODBYE, is behind it.
 type InvocationHandler func(ctx context.Context, i *wamp.Invocation) (wamp.Payload, error)
 
 // errTooMuch ends a progressive call that is sent faster than it is handled.
