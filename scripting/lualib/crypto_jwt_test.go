@@ -192,6 +192,11 @@ func TestJWT(t *testing.T) {
 		{`{jwks = '{"keys": [{"kty": "RSA", "n": "AAAA", "e": "AQAB"}]}'}`, "bits"},
 		{`{jwks = '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "*"}]}'}`, "not base64url"},
 		{`{key = rsa, algorithm = "RS256", audiences = "x"}`, "unknown option"},
+		{`{key = rsa, algorithm = "RS256", issuer = {}}`, "issuer must not be empty"},
+		{`{key = rsa, algorithm = "RS256", audience = ""}`, "audience must not be empty"},
+		{`{key = rsa, algorithm = "RS256", audience = {"a", ""}}`, "audience must not be empty"},
+		{`{key = rsa, algorithm = "RS256", audience = {main = "a"}}`, "audience[1] must be a string, not a nil"},
+		{`{key = rsa, algorithm = "RS256", issuer = 1}`, "issuer must be a string or a list of strings, not a number"},
 		{`{key = rsa, algorithm = "RS256", leeway = -1}`, "leeway must be from 0 to 3600 seconds"},
 	} {
 		run(t, L, fmt.Sprintf("fails(%q, crypto.jwt_verify, 'a.b.c', %s)", c.want, c.options+strings.Repeat("nil", max(0, 1-len(c.options)))))

@@ -141,26 +141,31 @@ func (o *named) dict(name string) *lua.LTable {
 	return t
 }
 
-// texts returns a string or a list of strings.
+// texts returns a string or a list of strings, nil where it is absent. What is there
+// names something: an empty list, or an empty string, would restrict nothing where it
+// was meant to.
 func (o *named) texts(name string) []string {
+	var all []string
 	switch v := o.get(name).(type) {
 	case *lua.LNilType:
 		return nil
 	case lua.LString:
-		return []string{string(v)}
+		all = []string{string(v)}
 	case *lua.LTable:
-		var all []string
-		for i := 1; ; i++ {
-			item := v.RawGetInt(i)
-			if item == lua.LNil {
-				return all
-			}
-			all = append(all, o.string(fmt.Sprintf("%s[%d]", name, i), item))
+		count := 0
+		for key, _ := v.Next(lua.LNil); key != lua.LNil; key, _ = v.Next(key) {
+			count++
+		}
+		for i := 1; i <= count; i++ {
+			all = append(all, o.string(fmt.Sprintf("%s[%d]", name, i), v.RawGetInt(i)))
 		}
 	default:
 		o.wrong(name, "a string or a list of strings", v)
 	}
-	return nil
+	if len(all) == 0 || slices.Contains(all, "") {
+		o.fail(name, "must not be empty")
+	}
+	return all
 }
 
 // done raises an error for what was never asked for.
