@@ -190,17 +190,15 @@ func (f *StoreFile) save() error {
 	}
 	begun := f.size
 	for realm, s := range f.all() {
-		for {
-			lines, more := s.changes(realm)
-			if more {
+		for more := true; more; {
+			lines, all := s.changes(realm)
+			if all {
 				return f.rewrite()
-			}
-			if len(lines) == 0 {
-				break
 			}
 			if err := f.append(lines); err != nil {
 				return err
 			}
+			more = len(lines) > saveChunk // what changes meanwhile is for the next time
 		}
 	}
 	if f.size == begun {
@@ -214,6 +212,9 @@ func (f *StoreFile) save() error {
 }
 
 func (f *StoreFile) append(lines []byte) error {
+	if len(lines) == 0 {
+		return nil
+	}
 	n, err := f.file.Write(lines)
 	f.size += int64(n)
 	if err != nil {
@@ -283,8 +284,8 @@ func syncFolder(name string) {
 }
 
 // changes returns the lines of what has changed, up to about saveChunk, and notes
-// that they are saved; more says that everything is to be written instead.
-func (s *Store) changes(realm string) (lines []byte, more bool) {
+// that they are saved; all says that everything is to be written instead.
+func (s *Store) changes(realm string) (lines []byte, all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unsaved.all {
@@ -452,7 +453,7 @@ func (f *StoreFile) take(line []byte) (bool, error) {
 	if !expires.IsZero() {
 		ttl = time.Until(expires)
 	}
-	if value == lua.LNil || ttl < 0 || !expires.IsZero() && ttl == 0 {
+	if value == lua.LNil || !expires.IsZero() && ttl <= 0 {
 		s.delete(key)
 		return true, nil
 	}

@@ -190,6 +190,26 @@ func TestKVFileIsBounded(t *testing.T) {
 	}
 }
 
+// A save takes all that has changed, in as many writes as that needs.
+func TestKVIsSavedInChunks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kv")
+	f, end := kvFile(t, path, &bytes.Buffer{})
+	close(f.closed) // the test is the writer now
+	<-f.ended
+	for i := range 9 {
+		f.Store("realm1").mustSet(t, fmt.Sprint(i), lua.LString(strings.Repeat("x", saveChunk/4)), 0)
+	}
+	if err := f.save(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if n := bytes.Count(data, []byte(`"t":"string"`)); err != nil || n != 9 {
+		t.Errorf("%d entries are in the file, %v", n, err)
+	}
+	f.closed = make(chan struct{})
+	end()
+}
+
 // Where the disk does not take anything, what waits is bounded, and all of it is
 // there once it does.
 func TestKVWithoutADisk(t *testing.T) {
