@@ -122,7 +122,7 @@ func (v *vm) handleTimer(t *timer) {
 	}
 }
 
-// The bounds on the calls that one component has put off.
+// The bounds on the calls that one component has put off, until they are answered.
 const (
 	maxDelayed      = 10_000
 	maxDelayedBytes = 8 << 20
@@ -164,23 +164,27 @@ func (c *component) later(wait time.Duration, uri string, p wamp.Payload) error 
 	d.calls[call] = true
 	d.memory += call.size()
 	call.clock = c.services.clock.AfterFunc(wait, func() {
-		if d.take(call) {
-			c.services.tasks.Go(func() { c.callDelayed(call) })
+		if d.has(call) {
+			c.services.tasks.Go(func() {
+				defer d.drop(call) // with its answer: until then it counts
+				c.callDelayed(call)
+			})
 		}
 	})
 	return nil
 }
 
-// take takes a call out; false: it is gone.
-func (d *delayed) take(call *delayedCall) bool {
+func (d *delayed) has(call *delayedCall) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.calls[call] {
-		return false
-	}
+	return d.calls[call]
+}
+
+func (d *delayed) drop(call *delayedCall) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	delete(d.calls, call)
 	d.memory -= call.size()
-	return true
 }
 
 // end drops all that are put off: the component is gone.
