@@ -76,7 +76,7 @@ func (v *vm) declareTimer(L *lua.LState, verb string, every bool, interval time.
 		if len(g.timers) == maxTimers {
 			lualib.Errorf(L, "%s: there are %d timers already", verb, maxTimers)
 		}
-		t := &timer{every: every, interval: interval, index: len(g.timers), where: strings.TrimSuffix(lualib.Where(L, 1), ": ")}
+		t := &timer{generation: g, every: every, interval: interval, index: len(g.timers), where: strings.TrimSuffix(lualib.Where(L, 1), ": ")}
 		for _, other := range g.timers {
 			if other.every == every && other.interval == interval {
 				t.nth++

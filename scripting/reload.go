@@ -249,7 +249,7 @@ func (h *Host) bind(c *component, g *generation, joined bool) error {
 	if h.offline {
 		g.leader.onReady = nil
 	} else {
-		g.startTimers(c, old)
+		g.startTimers(old)
 	}
 	g.start()
 	return nil

@@ -21,7 +21,6 @@ type timer struct {
 	nth      int    // among those of the generation with the same every and interval
 
 	generation *generation
-	component  *component
 
 	mu      sync.Mutex
 	due     time.Time
@@ -32,9 +31,8 @@ type timer struct {
 // startTimers begins the generation's timers. One that repeats keeps the beat
 // that it had in old, which may be nil: saving a file every minute must not keep
 // what happens every hour from happening.
-func (g *generation) startTimers(c *component, old *generation) {
+func (g *generation) startTimers(old *generation) {
 	for _, t := range g.timers {
-		t.generation, t.component = g, c
 		t.due = g.clock.Now().Add(t.interval)
 		if before := old.timerLike(t); before != nil {
 			before.mu.Lock()
@@ -90,11 +88,11 @@ func (t *timer) fire() {
 	busy := t.running
 	t.running = true
 	t.mu.Unlock()
+	c := t.generation.component
 	if busy {
-		t.component.overloaded("beat of a timer left out: its function still runs")
+		c.overloaded("beat of a timer left out: its function still runs")
 		return
 	}
-	c := t.component
 	if !c.enqueue(&c.calls, &work{timer: t, arrived: time.Now()}, c.serveCalls) {
 		t.done()
 		c.overloaded("beat of a timer left out: the component's queue is full")
