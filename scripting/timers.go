@@ -108,8 +108,10 @@ func (t *timer) done() {
 
 // handleTimer runs a timer's function.
 func (v *vm) handleTimer(t *timer) {
-	if t.generation != v.gen {
-		return // a newer one has timers of its own
+	if t.generation != v.gen { // a reload came between: the beat is that of the new one
+		if t = v.gen.timerLike(t); t == nil {
+			return
+		}
 	}
 	err := v.do(v.gen.ctx, "timer at "+t.where, func() error {
 		_, err := v.call(v.ticks[t.index])

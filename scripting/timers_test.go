@@ -69,6 +69,36 @@ func TestTimersSurviveReloads(t *testing.T) {
 	}
 }
 
+// A beat for which there was no VM before a reload is one of the new generation's
+// timer; what was to run once is the new generation's own affair.
+func TestABeatOutlivesAReload(t *testing.T) {
+	script := func(n int) string {
+		return fmt.Sprintf(`%s
+router.every(3600, function() kv.set("beat", %d) end)
+router.every(60, function() kv.set("other", true) end)
+router.after(3600, function() kv.set("other", true) end)
+router.register("com.example.get", function() return kv.get("beat"), kv.get("other") end)`, backendJoin, n)
+	}
+	w := newWorld(t, map[string]string{"a.lua": script(1)})
+	c := w.host.components["a"]
+	old := c.current.Load().timers
+	w.write("a.lua", strings.Replace(script(2), "every(60", "every(61", 1))
+	if err := w.reload(); err != nil {
+		t.Fatal(err)
+	}
+	for _, timer := range []*timer{old[1], old[2], old[0]} {
+		if !c.enqueue(&c.calls, &work{timer: timer, arrived: time.Now()}, c.serveCalls) {
+			t.Fatal("the queue is full")
+		}
+	}
+	if err := w.host.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.client().mustCall("com.example.get", ""); got != "[2,null]" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // A beat is left out while the function of the one before still runs.
 func TestBeatsDoNotPileUp(t *testing.T) {
 	w := newWorld(t, map[string]string{"a.lua": backendJoin + `
