@@ -3,11 +3,9 @@ package lualib
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -22,11 +20,11 @@ import (
 
 // The bounds on one request.
 const (
-	maxRedirects    = 10
-	defRedirects    = 5
-	maxHTTPHeaders  = 64 << 10 // of an answer
-	maxHTTPRequests = 64       // headers of a request
-	maxTransports   = 16       // with different tls options
+	maxRedirects      = 10
+	defRedirects      = 5
+	maxRequestHeaders = 64
+	maxAnswerHeaders  = 64 << 10 // bytes
+	maxTransports     = 16       // with different tls options
 )
 
 // HTTPClient makes the requests of all scripts of a process: connections are
@@ -39,12 +37,12 @@ type HTTPClient struct {
 	fake  http.RoundTripper // in place of the network; may be nil
 
 	mu         sync.Mutex
-	transports map[[sha256.Size]byte]*http.Transport
+	transports map[tlsOptions]*http.Transport
 }
 
 // NewHTTPClient returns a client without connections.
 func NewHTTPClient(o HTTPOptions) *HTTPClient {
-	return &HTTPClient{guard: newGuard(o), fake: o.Transport, transports: map[[sha256.Size]byte]*http.Transport{}}
+	return &HTTPClient{guard: newGuard(o), fake: o.Transport, transports: map[tlsOptions]*http.Transport{}}
 }
 
 // Close closes the connections that are not in use; the others close with the
@@ -52,7 +50,7 @@ func NewHTTPClient(o HTTPOptions) *HTTPClient {
 func (c *HTTPClient) Close() {
 	c.mu.Lock()
 	all := c.transports
-	c.transports = map[[sha256.Size]byte]*http.Transport{}
+	c.transports = map[tlsOptions]*http.Transport{}
 	c.mu.Unlock()
 	for _, t := range all {
 		t.CloseIdleConnections()
@@ -71,10 +69,9 @@ func (c *HTTPClient) transport(o tlsOptions) (http.RoundTripper, error) {
 	if c.fake != nil {
 		return c.fake, nil
 	}
-	id := sha256.Sum256(fmt.Appendf(nil, "%t %d %d %s%s%s", o.insecure, len(o.ca), len(o.cert), o.ca, o.cert, o.key))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t := c.transports[id]; t != nil {
+	if t := c.transports[o]; t != nil {
 		return t, nil
 	}
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.insecure}
@@ -106,9 +103,9 @@ func (c *HTTPClient) transport(o tlsOptions) (http.RoundTripper, error) {
 		MaxIdleConns:           256,
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        30 * time.Second,
-		MaxResponseHeaderBytes: maxHTTPHeaders,
+		MaxResponseHeaderBytes: maxAnswerHeaders,
 	}
-	c.transports[id] = t
+	c.transports[o] = t
 	return t, nil
 }
 
@@ -225,8 +222,8 @@ func (r *httpRequest) readHeaders(o *named) {
 		}
 		r.headers.Set(string(name), text)
 	}
-	if len(r.headers) > maxHTTPRequests {
-		o.fail("headers", "must be at most %d", maxHTTPRequests)
+	if len(r.headers) > maxRequestHeaders {
+		o.fail("headers", "must be at most %d", maxRequestHeaders)
 	}
 }
 
