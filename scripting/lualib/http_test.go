@@ -122,6 +122,22 @@ nothing("certificate", http.get(base))
 nothing("from https to http", http.get(base .. "/down", {tls = {ca = ca}}))`)
 }
 
+// Scripts can't make the process keep connections for every option there could be.
+func TestHTTPKeepsFewTLSOptions(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(s.Close)
+	client := NewHTTPClient(HTTPOptions{AllowPrivate: true})
+	t.Cleanup(client.Close)
+	L, values := valuesVM(t, Options{})
+	OpenHTTP(L, values, func() *HTTPClient { return client })
+	L.SetGlobal("base", lua.LString(s.URL))
+	L.SetGlobal("ca", lua.LString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
+	run(t, L, fmt.Sprintf(`for i = 1, %d do assert(http.get(base, {tls = {ca = "# " .. i .. "\n" .. ca}})) end`, maxTransports+5))
+	if n := len(client.transports); n != maxTransports {
+		t.Errorf("connections with %d options are kept", n)
+	}
+}
+
 func TestHTTPIsGuarded(t *testing.T) {
 	s, _ := testServer(t)
 	port := s.URL[strings.LastIndex(s.URL, ":"):]
