@@ -1,7 +1,6 @@
 package lualib
 
 import (
-	"fmt"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -40,16 +39,10 @@ func jwtVerify(L *lua.LState, values *luaconv.Converter) int {
 	if values == nil {
 		Errorf(L, "%s: not available here", verb)
 	}
-	if len(token) > jwt.MaxToken {
-		return pushNothing(L, fmt.Sprintf("the token has more than %d bytes", jwt.MaxToken))
-	}
 	Alloc(L, 4*len(token))
-	now := time.Now
-	if m := machineOf(L); m != nil {
-		now = m.options.Now
-	}
 	header, claims, err := jwt.Verify(token, keys, jwt.Options{
-		Issuers: issuers, Audiences: audiences, Leeway: leeway, WithoutExpiry: forever, Now: now,
+		Issuers: issuers, Audiences: audiences, Leeway: leeway, WithoutExpiry: forever,
+		Now: func() time.Time { return now(L) },
 	})
 	if err != nil {
 		return pushNothing(L, err.Error())

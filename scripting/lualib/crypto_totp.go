@@ -8,7 +8,6 @@ import (
 	"hash"
 	"math"
 	"strings"
-	"time"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -59,11 +58,7 @@ func checkTOTP(L *lua.LState, verb string, n int) *totp {
 	t.digits = int(t.whole("digits", 6, 8, 6))
 	period := t.whole("period", 1, 3600, 30)
 	t.algorithm = hashes()[t.oneOf("algorithm", "sha1", "sha256", "sha512")]
-	now := time.Now()
-	if m := machineOf(L); m != nil {
-		now = m.options.Now()
-	}
-	seconds := now.Unix()
+	seconds := now(L).Unix()
 	if v := t.get("time"); v != lua.LNil {
 		at, ok := v.(lua.LNumber)
 		if !ok || !(at >= 0 && at < 1<<53) {

@@ -90,6 +90,14 @@ func machineOf(L *lua.LState) *machine {
 	return nil
 }
 
+// now is the time for the script.
+func now(L *lua.LState) time.Time {
+	if m := machineOf(L); m != nil {
+		return m.options.Now()
+	}
+	return time.Now()
+}
+
 // newModule registers functions in a table of their own.
 func newModule(L *lua.LState, functions map[string]lua.LGFunction) *lua.LTable {
 	t := L.CreateTable(0, len(functions))

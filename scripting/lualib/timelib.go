@@ -14,15 +14,12 @@ import (
 //	parse(text)           of RFC 3339, such as 2026-11-26T12:00:00Z; or nil and why
 //	format(seconds)       RFC 3339 in UTC, with milliseconds where there are any
 func OpenTime(L *lua.LState) {
-	now, start := time.Now, time.Now()
-	if m := machineOf(L); m != nil {
-		now, start = m.options.Now, m.start
-	}
+	start := now(L)
 	L.SetGlobal("time", newModule(L, map[string]lua.LGFunction{
 		"now": func(L *lua.LState) int {
-			return pushNumber(L, float64(now().UnixMicro())/1e6)
+			return pushNumber(L, float64(now(L).UnixMicro())/1e6)
 		},
-		"monotonic": func(L *lua.LState) int { return pushNumber(L, now().Sub(start).Seconds()) },
+		"monotonic": func(L *lua.LState) int { return pushNumber(L, now(L).Sub(start).Seconds()) },
 		"parse": func(L *lua.LState) int {
 			t, err := time.Parse(time.RFC3339Nano, checkText(L, 1))
 			if err != nil {
