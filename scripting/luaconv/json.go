@@ -29,15 +29,5 @@ func (c *Converter) ValueJSON(m Meter, text []byte) (lua.LValue, error) {
 // IsNull reports whether v is the value that stands for null.
 func (c *Converter) IsNull(v lua.LValue) bool { return v == lua.LValue(c.null) }
 
-// Bytes returns the content of a value made by router.binary.
-func (c *Converter) Bytes(v lua.LValue) ([]byte, bool) {
-	ud, ok := v.(*lua.LUserData)
-	if !ok {
-		return nil, false
-	}
-	b, ok := ud.Value.(binary)
-	return []byte(b), ok
-}
-
 // ListMeta is the metatable by which a table is known as a list.
 func (c *Converter) ListMeta() lua.LValue { return c.listMeta }

@@ -196,10 +196,10 @@ func (h *sqlHandle) params(L *lua.LState) []any {
 		case lua.LString:
 			params[i] = string(v)
 		default:
-			b, ok := h.values.Bytes(v)
+			b, ok := luaconv.Bytes(v)
 			switch {
 			case ok:
-				params[i] = b
+				params[i] = []byte(b)
 			case !h.values.IsNull(v):
 				ArgError(L, i+3, "a parameter must be nil, a boolean, a number, a string or router.binary, not a "+TypeName(v))
 			}
