@@ -73,14 +73,11 @@ func (v *vm) questionOptions(o *auth.QuestionOptions) *lua.LTable {
 	t := v.L.CreateTable(0, 4)
 	setString(t, "match", o.Match)
 	setString(t, "invoke", o.Invoke)
-	for name, is := range map[string]bool{
-		"get_retained": o.GetRetained, "retain": o.Retain, "acknowledge": o.Acknowledge,
-		"disclose_me": o.DiscloseMe, "receive_progress": o.ReceiveProgress,
-	} {
-		if is {
-			t.RawSetString(name, lua.LTrue)
-		}
-	}
+	setTrue(t, "get_retained", o.GetRetained)
+	setTrue(t, "retain", o.Retain)
+	setTrue(t, "acknowledge", o.Acknowledge)
+	setTrue(t, "disclose_me", o.DiscloseMe)
+	setTrue(t, "receive_progress", o.ReceiveProgress)
 	if o.Timeout != 0 {
 		t.RawSetString("timeout", lua.LNumber(o.Timeout))
 	}

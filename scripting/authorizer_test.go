@@ -1,9 +1,13 @@
 package scripting
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
+	lua "github.com/yuin/gopher-lua"
+
+	"usher/router/auth"
 	"usher/router/realm"
 	"usher/router/wamp"
 )
@@ -70,6 +74,33 @@ func TestWhatAnAuthorizerMayReturn(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWhatAnAuthorizerSees: each option of the request by its name in WAMP, and none
+// that was not given.
+func TestWhatAnAuthorizerSees(t *testing.T) {
+	w := newWorld(t, authorizing(`return true`))
+	v, err := newVM(t.Context(), w.host.components["authorize"].current.Load(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.close()
+	for _, test := range []struct {
+		options auth.QuestionOptions
+		want    map[string]string
+	}{
+		{auth.QuestionOptions{}, map[string]string{}},
+		{auth.QuestionOptions{Match: "prefix", Invoke: "first", Timeout: 7}, map[string]string{"match": "prefix", "invoke": "first", "timeout": "7"}},
+		{auth.QuestionOptions{GetRetained: true, Retain: true}, map[string]string{"get_retained": "true", "retain": "true"}},
+		{auth.QuestionOptions{Acknowledge: true, DiscloseMe: true, ReceiveProgress: true},
+			map[string]string{"acknowledge": "true", "disclose_me": "true", "receive_progress": "true"}},
+	} {
+		got := map[string]string{}
+		v.questionOptions(&test.options).ForEach(func(name, value lua.LValue) { got[name.String()] = value.String() })
+		if !maps.Equal(got, test.want) {
+			t.Errorf("%+v are %v", test.options, got)
+		}
 	}
 }
 

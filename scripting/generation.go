@@ -75,7 +75,7 @@ func (d *declaration) place() place {
 
 // Declaration is one thing that a script registers or subscribes to.
 type Declaration struct {
-	Kind   string // "authenticator", "procedure" or "subscription"
+	Kind   string // "authenticator", "authorizer", "procedure" or "subscription"
 	URI    string
 	Match  wamp.Match
 	Where  string // file:line

@@ -175,11 +175,16 @@ func (v *vm) eventDetails(topic string, publication wamp.ID, d *wamp.EventDetail
 	setString(t, "publisher_authid", d.PublisherAuthid)
 	setString(t, "publisher_authrole", d.PublisherAuthrole)
 	setTrustlevel(t, d.Trustlevel)
-	if d.Retained {
-		t.RawSetString("retained", lua.LTrue)
-	}
+	setTrue(t, "retained", d.Retained)
 	setPassthru(t, d.Passthru)
 	return t
+}
+
+// setTrue leaves out what is false.
+func setTrue(t *lua.LTable, name string, is bool) {
+	if is {
+		t.RawSetString(name, lua.LTrue)
+	}
 }
 
 func setTrustlevel(t *lua.LTable, level wamp.Trustlevel) {
