@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -42,11 +43,8 @@ func (w *world) testHTTP(L *lua.LState) int {
 	default:
 		lualib.TypeError(L, 2, "table or function")
 	}
-	if s := w.groupSettings(); s != nil {
-		s.answers = append(s.answers, a)
-	} else {
-		w.answers = append(w.answers, a)
-	}
+	s := w.nearest()
+	s.answers = append(s.answers, a)
 	return 0
 }
 
@@ -63,16 +61,10 @@ func (w *world) testRequests(L *lua.LState) int {
 // answerTo finds the answer that was given last, in the test before the groups
 // around it.
 func (w *world) answerTo(method, url string) *answer {
-	lists := [][]*answer{w.answers}
-	if w.running != nil {
-		for g := w.running.group; g != nil; g = g.parent {
-			lists = append(lists, g.settings.answers)
-		}
-	}
-	for _, list := range lists {
-		for i := len(list) - 1; i >= 0; i-- {
-			if list[i].matches(method, url) {
-				return list[i]
+	for _, s := range w.around() {
+		for _, a := range slices.Backward(s.answers) {
+			if a.matches(method, url) {
+				return a
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -26,27 +27,18 @@ func (w *world) testSQL(L *lua.LState) int {
 	default:
 		lualib.TypeError(L, 2, "table, number or function")
 	}
-	if s := w.groupSettings(); s != nil {
-		s.sql = append(s.sql, a)
-	} else {
-		w.sqlAnswers = append(w.sqlAnswers, a)
-	}
+	s := w.nearest()
+	s.sql = append(s.sql, a)
 	return 0
 }
 
 // sqlAnswerTo finds the answer that was given last, in the test before the groups
 // around it.
 func (w *world) sqlAnswerTo(L *lua.LState, text string) *sqlAnswer {
-	lists := [][]*sqlAnswer{w.sqlAnswers}
-	if w.running != nil {
-		for g := w.running.group; g != nil; g = g.parent {
-			lists = append(lists, g.settings.sql)
-		}
-	}
-	for _, list := range lists {
-		for i := len(list) - 1; i >= 0; i-- {
-			if w.find(L, text, list[i].pattern) {
-				return list[i]
+	for _, s := range w.around() {
+		for _, a := range slices.Backward(s.sql) {
+			if w.find(L, text, a.pattern) {
+				return a
 			}
 		}
 	}

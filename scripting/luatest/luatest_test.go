@@ -76,7 +76,7 @@ testdata/scripts/users_test.lua:46: skipped: gives up (not today)
 testdata/scripts/lib/x.lua: 71.4 % of 7 lines, not 8-9
 testdata/scripts/unused.lua: 0.0 % of 2 lines, not 1-2
 testdata/scripts/users.lua: 100.0 % of 8 lines
-12 passed, 7 failed, 1 skipped, 1 not written yet in 2 files
+15 passed, 7 failed, 1 skipped, 1 not written yet in 2 files
 `
 	if _, got := report(t, testOptions("testdata/scripts")); got != want {
 		t.Errorf("the report is\n%s", got)

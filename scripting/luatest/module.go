@@ -42,13 +42,32 @@ func (w *world) openTest(L *lua.LState) {
 	L.SetGlobal("test", t)
 }
 
-// here are the settings that a call changes: those of the group whose body runs.
-// nil: a test runs.
+// groupSettings are those of the group whose body runs; nil: a test does.
 func (w *world) groupSettings() *settings {
 	if w.collecting {
 		return &w.current.settings
 	}
 	return nil
+}
+
+// nearest are the settings of the group whose body runs, or of the test.
+func (w *world) nearest() *settings {
+	if s := w.groupSettings(); s != nil {
+		return s
+	}
+	return &w.own
+}
+
+// around are the settings of the test that runs, and of the groups around it, from
+// the innermost to the outermost.
+func (w *world) around() []*settings {
+	all := []*settings{&w.own}
+	if w.running != nil {
+		for g := w.running.group; g != nil; g = g.parent {
+			all = append(all, &g.settings)
+		}
+	}
+	return all
 }
 
 // testComponents is test.components(name, …).

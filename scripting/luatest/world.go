@@ -50,8 +50,7 @@ type world struct {
 	cases      []*testCase
 	collecting bool // the file's top level runs
 	loaded     bool
-	answers    []*answer // of this test, before those of its groups
-	sqlAnswers []*sqlAnswer
+	own        settings // answers of this test, before those of its groups
 	running    *testCase
 	env        map[string]string // under mu
 	requests   []lua.LValue

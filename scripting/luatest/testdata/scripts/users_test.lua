@@ -123,3 +123,28 @@ it("may ask by itself", function()
   test.sql("^SELECT", { { n = 1 } })
   expect(sql.open("any"):query_row("SELECT 1").n):to_be(1)
 end)
+
+describe("of several answers", function()
+  test.http("https://example.com/*", { body = "outer" })
+  test.http("https://example.com/*", { body = "outer, later" })
+  test.sql("^SELECT", { { n = "outer" } })
+  test.sql("^SELECT", { { n = "outer, later" } })
+
+  local function asked()
+    return http.get("https://example.com/").body, sql.open("any"):query_row("SELECT n").n
+  end
+
+  it("the last counts", function()
+    expect({ asked() }):to_equal { "outer, later", "outer, later" }
+  end)
+  describe("in a group", function()
+    test.http("https://example.com/*", { body = "inner" })
+    test.sql("^SELECT", { { n = "inner" } })
+    it("the group's counts", function() expect({ asked() }):to_equal { "inner", "inner" } end)
+    it("the test's own counts", function()
+      test.http("https://example.com/*", { body = "own" })
+      test.sql("^SELECT", { { n = "own" } })
+      expect({ asked() }):to_equal { "own", "own" }
+    end)
+  end)
+end)
