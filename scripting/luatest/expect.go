@@ -2,7 +2,9 @@ package luatest
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -160,7 +162,7 @@ func (w *world) openExpect(L *lua.LState) {
 			e, isExpectation = ud.Value.(*expectation)
 		}
 		if name != "never" || !isExpectation {
-			lualib.Errorf(L, "expect has no %s: there are never, %s", quote(lualib.CutText(name, 100)), matcherNames())
+			lualib.Errorf(L, "expect has no %s: there are never, %s", quote(lualib.CutText(name, 100)), strings.Join(slices.Sorted(maps.Keys(matchers())), ", "))
 		}
 		L.Push(&lua.LUserData{Value: &expectation{e.value, !e.never}, Metatable: meta})
 		return 1
@@ -169,14 +171,6 @@ func (w *world) openExpect(L *lua.LState) {
 		L.Push(&lua.LUserData{Value: &expectation{value: L.Get(1)}, Metatable: meta})
 		return 1
 	}))
-}
-
-func matcherNames() string {
-	var names []string
-	for name := range matchers() {
-		names = append(names, name)
-	}
-	return joinSorted(names)
 }
 
 func (w *world) judge(L *lua.LState, name string, m matcher) int {

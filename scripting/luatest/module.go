@@ -290,9 +290,6 @@ func (w *world) testReply(L *lua.LState) int {
 	case errors.As(err, &reply):
 		t.RawSetString("error", lua.LString(reply.URI))
 		result = reply.Payload
-		if result.Size() == 0 && reply.Text != "" {
-			result = wamp.Payload{}
-		}
 	case err != nil:
 		lualib.Errorf(L, "test.reply: %v", err)
 	}
@@ -412,7 +409,7 @@ func (w *world) testEvents(L *lua.LState) int {
 	w.load(L)
 	w.settle(L)
 	w.mu.Lock()
-	var mine, others []*event
+	var mine, others []*realm.LocalEvent
 	for _, e := range w.events {
 		if topic == "" || e.Topic == topic {
 			mine = append(mine, e)
@@ -429,7 +426,7 @@ func (w *world) testEvents(L *lua.LState) int {
 		t.RawSetString("topic", lua.LString(e.Topic))
 		t.RawSetString("args", args)
 		t.RawSetString("kwargs", kwargs)
-		t.RawSetString("details", w.bench.EventDetails(e.LocalEvent))
+		t.RawSetString("details", w.bench.EventDetails(e))
 		list.Append(t)
 	}
 	L.Push(list)

@@ -376,8 +376,3 @@ func splitPosition(message string) (where, rest string) {
 	}
 	return file + ".lua:" + line, strings.TrimPrefix(rest, " ")
 }
-
-func joinSorted(names []string) string {
-	slices.Sort(names)
-	return strings.Join(names, ", ")
-}

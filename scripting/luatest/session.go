@@ -25,11 +25,6 @@ type place struct {
 	match wamp.Match
 }
 
-// event is one that a session got.
-type event struct {
-	*realm.LocalEvent
-}
-
 func (w *world) sessionOf(who identity) (*session, error) {
 	if s := w.sessions[who]; s != nil {
 		return s, nil
@@ -70,7 +65,7 @@ func (s *session) Event(e *realm.LocalEvent) {
 	}
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
-	s.world.events = append(s.world.events, &event{e})
+	s.world.events = append(s.world.events, e)
 }
 
 // Closed implements realm.LocalHandler.

@@ -39,7 +39,6 @@ type world struct {
 	host     *scripting.Host
 	bench    *scripting.Bench
 	realm    string // of the test's own session
-	session  *session
 	sessions map[identity]*session
 
 	questions chan question
@@ -59,8 +58,8 @@ type world struct {
 	pcall, tostring, textFind *lua.LFunction
 
 	mu       sync.Mutex
-	failures []*Failure // may be added to from anywhere
-	events   []*event   // that came to the test's sessions, in order
+	failures []*Failure          // may be added to from anywhere
+	events   []*realm.LocalEvent // that came to the test's sessions, in order
 }
 
 // question is something that a component asks of the test: it is answered on the
@@ -121,13 +120,14 @@ func (w *world) build(ctx context.Context, full bool) error {
 		return err
 	}
 	w.realm = w.suite.firstRealm(w.policy)
-	if w.session, err = w.sessionOf(identity{w.realm, testRole, "test"}); err != nil {
+	own, err := w.sessionOf(identity{w.realm, testRole, "test"})
+	if err != nil {
 		return err
 	}
 	w.collecting = true
 	w.bench, err = w.host.NewBench(ctx, scripting.BenchOptions{
 		File: w.file.shown, Source: w.file.source,
-		Session: w.session.local, Realm: w.realm,
+		Session: own.local, Realm: w.realm,
 		Limits: lua51.Limits{Wall: w.suite.options.Timeout, Instructions: 1_000_000_000, Bytes: 512 << 20},
 		Open:   w.open,
 		Wait:   func(L *lua.LState, f func()) { w.await(L, func(context.Context) { f() }) },
@@ -149,8 +149,7 @@ func (w *world) componentNames() []string {
 }
 
 // authenticators finds which procedures the components offer as authenticators and
-// authorizers, by realm
-// and role: only an exact rule lets a role have them.
+// authorizers, by realm and role: only an exact rule lets a role have them.
 func authenticators(o scripting.Options, p *realm.Policy) map[roleSetting][]string {
 	quiet := slog.New(slog.DiscardHandler)
 	o.Log, o.Coverage = quiet, nil
