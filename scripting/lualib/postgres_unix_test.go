@@ -3,123 +3,17 @@
 package lualib
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"usher/scripting/lua51"
+	"usher/scripting/lualib/postgrestest"
 )
 
-// postgres starts a PostgreSQL server of its own, which only a Unix socket leads
-// to, and returns its DSN.
-func postgres(t *testing.T) string {
-	binaries := postgresBinaries()
-	if binaries == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("PostgreSQL is not installed: the checks need it, Debian's package is postgresql")
-		}
-		t.Skip("PostgreSQL is not installed")
-	}
-	dir, err := os.MkdirTemp("", "pg") // short, for the socket's path
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	data := filepath.Join(dir, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	var as *syscall.SysProcAttr
-	if os.Getuid() == 0 { // which it refuses to run as
-		as = otherUser(t, dir, data)
-	}
-	command := func(name string, args ...string) (*exec.Cmd, *bytes.Buffer) {
-		var log bytes.Buffer
-		c := exec.Command(filepath.Join(binaries, name), args...)
-		c.Dir, c.SysProcAttr, c.Stdout, c.Stderr = dir, as, &log, &log
-		return c, &log
-	}
-	c, log := command("initdb", "-D", data, "-A", "trust", "-U", "usher", "-E", "UTF8", "--locale=C", "--no-sync")
-	if err := c.Run(); err != nil {
-		t.Fatalf("%v\n%s", err, log)
-	}
-	c, log = command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off")
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		c.Wait()
-		close(ended)
-	}()
-	t.Cleanup(func() {
-		c.Process.Signal(syscall.SIGQUIT) // without waiting for clients
-		<-ended
-	})
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		select {
-		case <-ended:
-			t.Fatalf("PostgreSQL ended\n%s", log)
-		default:
-		}
-		if c, _ := command("pg_isready", "-h", dir, "-U", "usher"); c.Run() == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("PostgreSQL does not get ready\n%s", log)
-		}
-	}
-	return fmt.Sprintf("host=%s user=usher dbname=postgres", dir)
-}
-
-func postgresBinaries() string {
-	if path, err := exec.LookPath("initdb"); err == nil {
-		if path, err = filepath.EvalSymlinks(path); err == nil {
-			return filepath.Dir(path)
-		}
-	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if len(found) == 0 {
-		return ""
-	}
-	return filepath.Dir(found[len(found)-1])
-}
-
-// otherUser gives directories to the user that PostgreSQL's package makes.
-func otherUser(t *testing.T, dirs ...string) *syscall.SysProcAttr {
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		if u, err = user.Lookup("nobody"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	uid, err := strconv.Atoi(u.Uid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gid, err := strconv.Atoi(u.Gid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range dirs {
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-}
-
 func TestPostgreSQL(t *testing.T) {
-	d := databases(t, map[string]Database{"db": {Driver: "postgres", DSN: postgres(t)}})
+	d := databases(t, map[string]Database{"db": {Driver: "postgres", DSN: postgrestest.Start(t)}})
 	L := sqlVM(t, d)
 	run(t, L, `bytes = "BYTEA" function p(n) return "$" .. n end many = "SELECT * FROM generate_series(1, 20000)"`)
 	for _, step := range sqlCommon() {
