@@ -127,15 +127,13 @@ func (v *vm) routerKill(L *lua.LState) int {
 		L.Push(lua.LBool(!gone))
 		return 1
 	}
-	procedure, name := "", ""
-	readOptions(L, verb, whom, []option{
-		{"authid", func(o *optionValue) { procedure, name = "wamp.session.kill_by_authid"+procedure, o.string() }},
-		{"authrole", func(o *optionValue) { procedure, name = "wamp.session.kill_by_authrole"+procedure, o.string() }},
-	})
-	if procedure != "wamp.session.kill_by_authid" && procedure != "wamp.session.kill_by_authrole" {
+	given, by, name := 0, "", ""
+	read := func(o *optionValue) { given, by, name = given+1, o.name, o.string() }
+	readOptions(L, verb, whom, []option{{"authid", read}, {"authrole", read}})
+	if given != 1 {
 		lualib.Errorf(L, "%s: give a session, {authid = …} or {authrole = …}", verb)
 	}
-	results, _ := v.meta(L, verb, procedure, listOf(L, lua.LString(name)), kwargs)
+	results, _ := v.meta(L, verb, "wamp.session.kill_by_"+by, listOf(L, lua.LString(name)), kwargs)
 	switch n := results.RawGetInt(1).(type) {
 	case *lua.LTable: // their ids
 		L.Push(lua.LNumber(n.Len()))

@@ -1,11 +1,13 @@
 package scripting
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	wampclient "usher/router/client"
 	"usher/router/wamp"
 )
 
@@ -241,6 +243,33 @@ router.register("com.example.kill", function(args) return router.kill(args[1], a
 	} {
 		if _, err := c.call("com.example.kill", test.args); err == nil || len(w.log.lines(test.want)) == 0 {
 			t.Errorf("%s: %v\n%s", test.args, err, w.log)
+		}
+	}
+}
+
+// What a script kills is told why, and by whichever name it was meant.
+func TestAScriptKillsSessions(t *testing.T) {
+	w := newWorld(t, map[string]string{"a.lua": backendJoin + `
+router.register("com.example.kill", function(args) return router.kill(args[1], args[2], args[3]) end)`})
+	c := w.client()
+	for _, test := range []struct{ whom, want string }{
+		{"SESSION", "[true]"}, {`{"authid": "AUTHID"}`, "[1]"}, {`{"authrole": "frontend"}`, "[1]"},
+	} {
+		r := w.remote()
+		welcome := r.Welcome()
+		whom := strings.NewReplacer("SESSION", fmt.Sprint(welcome.Session), "AUTHID", welcome.Authid).Replace(test.whom)
+		var got string
+		eventually(t, "the session is found", func() bool { // which WELCOME does not wait for
+			got = c.mustCall("com.example.kill", fmt.Sprintf(`[%s, "com.example.banned", "go away"]`, whom))
+			return got != "[false]" && got != "[0]"
+		})
+		if got != test.want {
+			t.Errorf("%s: %s, want %s", whom, got, test.want)
+		}
+		<-r.Done()
+		var goodbye *wampclient.GoodbyeError
+		if !errors.As(r.Err(), &goodbye) || goodbye.Reason != "com.example.banned" || goodbye.Message != "go away" {
+			t.Errorf("%s: it ended with %v", whom, r.Err())
 		}
 	}
 }
