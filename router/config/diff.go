@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -151,6 +152,7 @@ func realmChanges(a, b *Config) []Change {
 func roleRows(a, b *auth.Role) []diffRow {
 	return []diffRow{
 		{"permissions", a.Rules, b.Rules},
+		{"authorizer", cmp.Or(a.Authorizer, "none"), cmp.Or(b.Authorizer, "none")},
 		{"trustlevel", trustlevel(a), trustlevel(b)},
 		{"allow_disclose_me", !a.DenyDiscloseMe, !b.DenyDiscloseMe},
 	}
