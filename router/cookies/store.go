@@ -162,8 +162,9 @@ func (s *Store) ForgetAuthid(realm, authid string) int {
 	return n
 }
 
-// drop removes e for good. The mutex is held, so that the file has changes in
-// their order.
+// drop removes e for good, also where it only makes room: what the file alone has
+// could not be forgotten any more, and would be back after a restart. The mutex is
+// held, so that the file has changes in their order.
 func (s *Store) drop(e *entry) {
 	s.remove(e)
 	s.file.note(&entry{id: e.id})
@@ -192,7 +193,7 @@ func (s *Store) add(e *entry) {
 		if oldest.login.Until.After(now) && len(s.entries) < s.limits.Logins && s.bytes+size(&e.login) <= s.limits.Bytes {
 			break
 		}
-		s.remove(oldest)
+		s.drop(oldest)
 	}
 	s.entries[e.id] = s.order.PushBack(e)
 	if s.users[u] == nil {
@@ -211,7 +212,7 @@ func (s *Store) removeOldest(u user) {
 		}
 	}
 	if oldest != nil {
-		s.remove(oldest)
+		s.drop(oldest)
 	}
 }
 

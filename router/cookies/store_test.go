@@ -201,6 +201,33 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// TestEvictedLoginsStayAway: a login that made room for others is no login any more
+// for a file either. Whoever forgets all of its user could not reach it there.
+func TestEvictedLoginsStayAway(t *testing.T) {
+	c := newClock()
+	name := filepath.Join(t.TempDir(), "cookies.dat")
+	limits := Limits{Logins: 2}
+	s, err := OpenStore(name, false, limits, c.now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	joe := s.New(0)
+	s.Remember(joe, c.login("joe", time.Hour))
+	s.Remember(s.New(0), c.login("ann", time.Second))
+	s.Remember(s.New(0), c.login("eve", time.Second))
+	s.Forget(joe)
+	s.ForgetAuthid("realm1", "joe")
+	closed(t, s)
+	c.add(time.Minute) // so that there would be room again
+	if s, err = OpenStore(name, false, limits, c.now, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if who(s, joe) != "" {
+		t.Error("a login that was forgotten is back after a restart")
+	}
+	closed(t, s)
+}
+
 // A process that is killed leaves what it had written, and perhaps a part of a line.
 func TestFileOfAProcessThatWasKilled(t *testing.T) {
 	c := newClock()
