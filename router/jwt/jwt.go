@@ -218,21 +218,15 @@ func Verify(token string, keys []Key, o Options) (header, claims []byte, err err
 		options = append(options, jwt.WithValidMethods(o.Algorithms))
 	}
 	var got jwt.MapClaims
-	_, err = jwt.NewParser(options...).ParseWithClaims(token, &got, func(t *jwt.Token) (any, error) {
-		// What a token says must be understood or the token not be used.
-		if _, ok := t.Header["crit"]; ok {
-			return nil, errors.New("the token's header has crit")
-		}
-		key, err := keyFor(t, keys)
-		if err != nil {
-			return nil, err
-		}
-		if t.Method.Alg() != key.Algorithm {
-			return nil, fmt.Errorf("the token is signed with %s, the key is for %s", t.Method.Alg(), key.Algorithm)
-		}
-		return key.key, nil
+	var unfit error // why there is no key for it
+	_, err = jwt.NewParser(options...).ParseWithClaims(token, &got, func(t *jwt.Token) (key any, err error) {
+		key, unfit = keyFor(t, keys)
+		return key, unfit
 	})
-	if err != nil {
+	switch {
+	case unfit != nil:
+		return nil, nil, unfit
+	case err != nil:
 		return nil, nil, reason(err)
 	}
 	if len(o.Issuers) > 0 {
@@ -251,8 +245,24 @@ func Verify(token string, keys []Key, o Options) (header, claims []byte, err err
 	return header, claims, nil
 }
 
-// keyFor finds the key that a token names.
-func keyFor(t *jwt.Token, keys []Key) (Key, error) {
+// keyFor finds the key that a token can be checked with.
+func keyFor(t *jwt.Token, keys []Key) (any, error) {
+	// What a token says must be understood or the token not be used.
+	if _, ok := t.Header["crit"]; ok {
+		return nil, errors.New("the token's header has crit")
+	}
+	k, err := named(t, keys)
+	switch {
+	case err != nil:
+		return nil, err
+	case t.Method.Alg() != k.Algorithm:
+		return nil, fmt.Errorf("the token is signed with %s, the key is for %s", t.Method.Alg(), k.Algorithm)
+	}
+	return k.key, nil
+}
+
+// named finds the key that a token names.
+func named(t *jwt.Token, keys []Key) (Key, error) {
 	id, named := t.Header["kid"].(string)
 	if len(keys) == 1 && (keys[0].ID == "" || !named) {
 		return keys[0], nil
@@ -275,6 +285,7 @@ func reason(err error) error {
 		text string
 	}{
 		{jwt.ErrTokenMalformed, "this is not a token"},
+		{jwt.ErrTokenUnverifiable, "the token is signed in a way that is not known here"},
 		{jwt.ErrTokenSignatureInvalid, "the token's signature is wrong"},
 		{jwt.ErrTokenExpired, "the token has expired"},
 		{jwt.ErrTokenNotValidYet, "the token is not valid yet"},
@@ -286,9 +297,6 @@ func reason(err error) error {
 		if errors.Is(err, r.is) {
 			return errors.New(r.text)
 		}
-	}
-	if inner := errors.Unwrap(err); inner != nil && errors.Is(err, jwt.ErrTokenUnverifiable) {
-		return fmt.Errorf("the token can't be checked: %w", inner)
 	}
 	return err
 }

@@ -69,6 +69,8 @@ func TestVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A key that fits, but is for another algorithm.
+	other := []Key{{Algorithm: "RS256", key: keys[0].key}}
 	two := append(keys, Key{ID: "b", Algorithm: "EdDSA", key: keys[0].key})
 	o := Options{Issuers: []string{"me"}, Audiences: []string{"usher"}, Now: func() time.Time { return now }}
 	for _, test := range []struct {
@@ -76,19 +78,22 @@ func TestVerify(t *testing.T) {
 		token  string
 		keys   []Key
 		change func(o *Options)
-		want   string // part of the error; empty: none
+		want   string // the error; empty: none
 	}{
 		{"good", sign(t, map[string]any{"kid": "a"}, good), keys, nil, ""},
 		{"without a kid, and there is one key", sign(t, nil, good), keys, nil, ""},
-		{"without a kid, and there are two", sign(t, nil, good), two, nil, "does not say which key"},
-		{"another kid", sign(t, map[string]any{"kid": "c"}, good), keys, nil, "not known"},
-		{"a kid that is no text", sign(t, map[string]any{"kid": 7}, good), two, nil, "does not say which key"},
-		{"no keys", sign(t, map[string]any{"kid": "a"}, good), nil, nil, "not known"},
-		{"a critical header", sign(t, map[string]any{"kid": "a", "crit": []string{"b64"}}, good), keys, nil, "crit"},
-		{"another algorithm than is accepted", sign(t, map[string]any{"kid": "a"}, good), keys, func(o *Options) { o.Algorithms = []string{"RS256"} }, "signature is wrong"},
-		{"another issuer", sign(t, map[string]any{"kid": "a"}, good), keys, func(o *Options) { o.Issuers = []string{"you"} }, "another issuer"},
-		{"later", sign(t, map[string]any{"kid": "a"}, good), keys, func(o *Options) { o.Now = func() time.Time { return now.Add(time.Hour) } }, "has expired"},
-		{"a letter changed", strings.Replace(sign(t, map[string]any{"kid": "a"}, good), ".", ".e", 1), keys, nil, "token"},
+		{"without a kid, and there are two", sign(t, nil, good), two, nil, "the token does not say which key it is signed with"},
+		{"another kid", sign(t, map[string]any{"kid": "c"}, good), keys, nil, ErrUnknownKey.Error()},
+		{"a kid that is no text", sign(t, map[string]any{"kid": 7}, good), two, nil, "the token does not say which key it is signed with"},
+		{"a key for another algorithm", sign(t, nil, good), other, nil, "the token is signed with EdDSA, the key is for RS256"},
+		{"an algorithm that is not known", "eyJhbGciOiJYWDEifQ.e30.AAAA", keys, nil, "the token is signed in a way that is not known here"},
+		{"no algorithm at all", "eyJhbGciOiJub25lIn0.e30.", keys, nil, "the token is signed with none, the key is for EdDSA"},
+		{"no keys", sign(t, map[string]any{"kid": "a"}, good), nil, nil, ErrUnknownKey.Error()},
+		{"a critical header", sign(t, map[string]any{"kid": "a", "crit": []string{"b64"}}, good), keys, nil, "the token's header has crit"},
+		{"another algorithm than is accepted", sign(t, map[string]any{"kid": "a"}, good), keys, func(o *Options) { o.Algorithms = []string{"RS256"} }, "the token's signature is wrong"},
+		{"another issuer", sign(t, map[string]any{"kid": "a"}, good), keys, func(o *Options) { o.Issuers = []string{"you"} }, "the token has another issuer"},
+		{"later", sign(t, map[string]any{"kid": "a"}, good), keys, func(o *Options) { o.Now = func() time.Time { return now.Add(time.Hour) } }, "the token has expired"},
+		{"a letter changed", strings.Replace(sign(t, map[string]any{"kid": "a"}, good), ".", ".e", 1), keys, nil, "this is not a token"},
 	} {
 		o := o
 		if test.change != nil {
@@ -98,10 +103,10 @@ func TestVerify(t *testing.T) {
 		switch {
 		case test.want == "" && (err != nil || !strings.Contains(string(claims), `"iss":"me"`) || !strings.Contains(string(header), "EdDSA")):
 			t.Errorf("%s: %v, %s %s", test.name, err, header, claims)
-		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || claims != nil):
+		case test.want != "" && (err == nil || err.Error() != test.want || claims != nil):
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}
-		if unknown := errors.Is(err, ErrUnknownKey); unknown != (test.want == "not known") {
+		if unknown := errors.Is(err, ErrUnknownKey); unknown != (test.want == ErrUnknownKey.Error()) {
 			t.Errorf("%s: another key might help: %t", test.name, unknown)
 		}
 	}
