@@ -130,17 +130,23 @@ func (s *keySet) report(keys []jwt.Key, err error) {
 	}
 }
 
-// name is where the keys come from, without what a URL may have of secrets.
+// name is where the keys come from.
 func (s *keySet) name() string {
 	from := s.source.jwks
 	if from == "" {
 		from = s.source.issuer
 	}
 	if u, err := url.Parse(from); err == nil && isURL(from) {
-		u.User, u.RawQuery = nil, ""
-		return u.String()
+		return shown(u)
 	}
 	return from
+}
+
+// shown is a URL for the log, without what it may have of secrets.
+func shown(u *url.URL) string {
+	bare := *u
+	bare.User, bare.RawQuery = nil, ""
+	return bare.String()
 }
 
 func isURL(s string) bool {
@@ -217,12 +223,16 @@ func (s *keySet) get(ctx context.Context, from string, most int64) ([]byte, erro
 	}
 	r.Header.Set("Accept", "application/json, application/jwk-set+json")
 	a, err := s.options.Client.Do(r)
+	var whole *url.Error
+	if errors.As(err, &whole) { // it names the URL as it is
+		err = fmt.Errorf("get %s: %w", shown(r.URL), whole.Err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer a.Body.Close()
 	if a.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered with status %d", r.URL.Redacted(), a.StatusCode)
+		return nil, fmt.Errorf("%s answered with status %d", shown(r.URL), a.StatusCode)
 	}
 	return readAll(a.Body, most)
 }

@@ -464,3 +464,21 @@ func TestKeysInAFile(t *testing.T) {
 		t.Errorf("a directory: %s", got)
 	}
 }
+
+// TestSecretsOfURLsAreNotLogged, whatever goes wrong.
+func TestSecretsOfURLsAreNotLogged(t *testing.T) {
+	i := newIssuer(t)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for name, base := range map[string]string{"a status": i.server.URL, "no answer": gone.URL, "a redirection": i.server.URL + "/elsewhere"} {
+		j := i.method()
+		j.JWKS = strings.Replace(base, "://", "://S3CR3T@", 1) + "?key=S3CR3T"
+		v, log := i.verifier(time.Hour, j)
+		if got := verify(t, v, j, i.good(nil)); !strings.HasPrefix(got, "unavailable: ") {
+			t.Errorf("%s: %s", name, got)
+		}
+		if text := log.String(); strings.Contains(text, "S3CR3T") || !strings.Contains(text, base) {
+			t.Errorf("%s: the log says %q", name, text)
+		}
+	}
+}
