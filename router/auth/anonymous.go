@@ -1,9 +1,6 @@
 package auth
 
-import (
-	"crypto/rand"
-	"fmt"
-)
+import "crypto/rand"
 
 // Anonymous admits anybody under Role, or as the Authenticator decides. Exactly
 // one of the two is set.
@@ -31,13 +28,4 @@ func (m *Anonymous) begin(d *Dialogue) Outcome {
 
 func (m *Anonymous) answered(d *Dialogue, _ *Answer) Outcome { return d.unasked("challenge") }
 
-func (m *Anonymous) decided(d *Dialogue, p *Principal) Outcome { return d.acceptPlain(p) }
-
-// acceptPlain lets the client in as p where no proof is checked. Credentials that
-// nobody looks at were meant to restrict.
-func (d *Dialogue) acceptPlain(p *Principal) Outcome {
-	if err := p.CheckFor(d.Request.Authmethod); err != nil {
-		return d.fail(fmt.Errorf("authenticator %w", err))
-	}
-	return d.accept(p)
-}
+func (m *Anonymous) decided(d *Dialogue, p *Principal) Outcome { return d.accept(p) }

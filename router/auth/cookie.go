@@ -97,7 +97,7 @@ func (m *Cookie) begin(d *Dialogue) Outcome {
 
 func (m *Cookie) answered(d *Dialogue, _ *Answer) Outcome { return d.unasked("challenge") }
 
-func (m *Cookie) decided(d *Dialogue, p *Principal) Outcome { return d.acceptPlain(p) }
+func (m *Cookie) decided(d *Dialogue, p *Principal) Outcome { return d.accept(p) }
 
 // Remember keeps a login for method cookie, where m has that without an
 // authenticator and the connection has a cookie that it may be kept under.

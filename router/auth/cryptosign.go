@@ -106,9 +106,6 @@ func (c *cryptosignDialogue) begin(d *Dialogue) Outcome {
 }
 
 func (c *cryptosignDialogue) decided(d *Dialogue, p *Principal) Outcome {
-	if err := p.CheckFor(d.Request.Authmethod); err != nil {
-		return d.fail(fmt.Errorf("authenticator %w", err))
-	}
 	// Keys that were given are all that may be used; a role alone is for the one
 	// that the authenticator was asked about.
 	if p.Credentials.AuthorizedKeys == nil || slices.Contains(p.Credentials.AuthorizedKeys, d.Request.Pubkey) {

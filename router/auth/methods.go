@@ -88,6 +88,7 @@ type method interface {
 	begin(d *Dialogue) Outcome
 	// answered goes on with the client's reply to a challenge.
 	answered(d *Dialogue, a *Answer) Outcome
-	// decided goes on with the authenticator's principal, which is checked.
+	// decided goes on with the authenticator's principal, which is checked, with its
+	// credentials.
 	decided(d *Dialogue, p *Principal) Outcome
 }

@@ -20,7 +20,7 @@ type Realms interface {
 const maxAuthid = 1024
 
 // Decide turns an authenticator's reply into a principal whose fields are all
-// settled, or into the reason why there is none: a *Refusal for the client, or
+// settled, with what the method of r needs and no more, or into the reason why there is none: a *Refusal for the client, or
 // any other error for the log only.
 func Decide(realms Realms, dynamic *Dynamic, r *Request, p *Principal, err error) (*Principal, error) {
 	if err != nil {
@@ -33,7 +33,13 @@ func Decide(realms Realms, dynamic *Dynamic, r *Request, p *Principal, err error
 		}
 		return nil, refusal
 	}
-	return check(realms, dynamic, r, p)
+	checked, err := check(realms, dynamic, r, p)
+	if err == nil {
+		if err = checked.CheckFor(r.Authmethod); err != nil {
+			return nil, fmt.Errorf("authenticator %w", err)
+		}
+	}
+	return checked, err
 }
 
 // check is the one place where a principal is judged before it becomes a

@@ -145,9 +145,6 @@ func noBinding(kind string) *Refusal {
 }
 
 func (s *scramDialogue) decided(d *Dialogue, p *Principal) Outcome {
-	if err := p.CheckFor(d.Request.Authmethod); err != nil {
-		return d.fail(fmt.Errorf("authenticator %w", err))
-	}
 	s.principal, s.credentials = p, p.Credentials
 	return s.send(d)
 }

@@ -49,7 +49,7 @@ func (m *Ticket) decided(d *Dialogue, p *Principal) Outcome {
 	if m.JWT != nil && d.Request.Realm != "" && p.Realm != d.Request.Realm {
 		return Outcome{Refuse: DeniedToken("it is for another realm")}
 	}
-	return d.acceptPlain(p)
+	return d.accept(p)
 }
 
 // check reports whether ticket is the one of authid, and under which role. The

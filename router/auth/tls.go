@@ -72,7 +72,7 @@ func (m *TLS) assigned() bool {
 
 func (m *TLS) answered(d *Dialogue, _ *Answer) Outcome { return d.unasked("challenge") }
 
-func (m *TLS) decided(d *Dialogue, p *Principal) Outcome { return d.acceptPlain(p) }
+func (m *TLS) decided(d *Dialogue, p *Principal) Outcome { return d.accept(p) }
 
 // ClientCertificate returns the certificate of the client, if the listener has
 // verified one.

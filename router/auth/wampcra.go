@@ -93,9 +93,6 @@ func (m *WAMPCRA) decoy(authid string) User {
 }
 
 func (w *wampcraDialogue) decided(d *Dialogue, p *Principal) Outcome {
-	if err := p.CheckFor(d.Request.Authmethod); err != nil {
-		return d.fail(fmt.Errorf("authenticator %w", err))
-	}
 	w.principal = p
 	return w.send(d, p.Authid, p.Role, &p.Credentials)
 }
