@@ -3,8 +3,6 @@ package scripting
 import (
 	"errors"
 	"fmt"
-	"math"
-	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -15,7 +13,6 @@ import (
 )
 
 // principal reads {role =, authid =, realm =, extra =, expires_at =} and credentials.
-// What it does not know it refuses: it may have been meant to restrict.
 func (v *vm) principal(t *lua.LTable) (*auth.Principal, error) {
 	if v.wampError(t) != nil {
 		return nil, errors.New("returned an error value: it must be raised, error(router.error(…)), or returned as nil, uri, message")
@@ -26,8 +23,15 @@ func (v *vm) principal(t *lua.LTable) (*auth.Principal, error) {
 		if !ok {
 			return nil, fmt.Errorf("returned a principal with a key of type %s", lualib.TypeName(key))
 		}
-		if err := v.principalField(&p, name, value); err != nil {
+		if err := p.Set(string(name), returned{v, value}); err != nil {
 			return nil, err
+		}
+		// In Lua what is absent is nil, and a default is not spelled out.
+		switch {
+		case value == lua.LString(""):
+			return nil, fmt.Errorf("returned a principal whose %s is empty", name)
+		case value == lua.LNumber(0) && name != "memory": // pbkdf2 has none
+			return nil, fmt.Errorf("returned a principal whose %s is no count", name)
 		}
 	}
 	if p.Role == "" {
@@ -36,128 +40,49 @@ func (v *vm) principal(t *lua.LTable) (*auth.Principal, error) {
 	return &p, nil
 }
 
-func (v *vm) principalField(p *auth.Principal, name lua.LString, value lua.LValue) (err error) {
-	c := &p.Credentials
-	switch name {
-	case "role":
-		p.Role, err = principalString(name, value)
-	case "authid":
-		p.Authid, err = principalString(name, value)
-	case "realm":
-		p.Realm, err = principalString(name, value)
-	case "extra":
-		p.Extra, err = v.principalExtra(value)
-	case "expires_at":
-		p.ExpiresAt, err = principalTime(name, value)
-	case "secret":
-		c.Secret, err = principalString(name, value)
-	case "salt":
-		c.Salt, err = principalString(name, value)
-	case "iterations":
-		c.Iterations, err = principalCount(name, value, 1)
-	case "keylen":
-		c.Keylen, err = principalCount(name, value, 1)
-	case "kdf":
-		c.KDF, err = principalString(name, value)
-	case "memory":
-		c.Memory, err = principalCount(name, value, 0) // pbkdf2 has none
-	case "stored_key":
-		c.StoredKey, err = principalKey(name, value)
-	case "server_key":
-		c.ServerKey, err = principalKey(name, value)
-	case "authorized_keys":
-		c.AuthorizedKeys, err = principalKeys(name, value)
-	default:
-		err = fmt.Errorf("returned a principal with the field %q, which is not known here", lualib.CutText(string(name), 100))
-	}
-	return err
+// returned is a value that a script's authenticator returned.
+type returned struct {
+	vm    *vm
+	value lua.LValue
 }
 
-func principalString(name lua.LString, v lua.LValue) (string, error) {
-	s, ok := v.(lua.LString)
+func (r returned) Text() (string, bool) {
+	s, ok := r.value.(lua.LString)
+	return string(s), ok
+}
+
+// Bytes is what router.binary has made.
+func (r returned) Bytes() ([]byte, bool) {
+	b, ok := luaconv.Bytes(r.value)
+	return []byte(b), ok
+}
+
+func (r returned) Number() (float64, bool) {
+	n, ok := r.value.(lua.LNumber)
+	return float64(n), ok
+}
+
+func (r returned) List() (list []auth.Returned, ok bool) {
+	t, ok := r.value.(*lua.LTable)
 	if !ok {
-		return "", fmt.Errorf("returned a principal whose %s is of type %s, not a string", name, lualib.TypeName(v))
+		return nil, false
 	}
-	if s == "" {
-		return "", fmt.Errorf("returned a principal whose %s is empty", name)
-	}
-	return string(s), nil
-}
-
-func principalCount(name lua.LString, v lua.LValue, least lua.LNumber) (int, error) {
-	n, ok := v.(lua.LNumber)
-	if !ok {
-		return 0, fmt.Errorf("returned a principal whose %s is of type %s, not a number", name, lualib.TypeName(v))
-	}
-	if !(n >= least && n <= math.MaxInt32) || float64(n) != math.Trunc(float64(n)) {
-		return 0, fmt.Errorf("returned a principal whose %s is no count", name)
-	}
-	return int(n), nil
-}
-
-// principalTime reads seconds since 1970, or a time as RFC 3339 writes it.
-func principalTime(name lua.LString, v lua.LValue) (time.Time, error) {
-	switch v := v.(type) {
-	case lua.LNumber:
-		if v > 0 && v < 1<<40 {
-			return time.UnixMilli(int64(float64(v) * 1000)), nil
-		}
-	case lua.LString:
-		if t, err := time.Parse(time.RFC3339, string(v)); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("returned a principal whose %s is no time: seconds since 1970, or as RFC 3339 writes it", name)
-}
-
-// principalKey reads 32 bytes: made by router.binary, or in hexadecimal digits or
-// base64.
-func principalKey(name lua.LString, v lua.LValue) ([]byte, error) {
-	if b, ok := luaconv.Bytes(v); ok {
-		if len(b) != 32 {
-			return nil, fmt.Errorf("returned a principal whose %s has %d bytes, not 32", name, len(b))
-		}
-		return []byte(b), nil
-	}
-	s, err := principalString(name, v)
-	if err != nil {
-		return nil, err
-	}
-	key, err := auth.ParseKey(s)
-	if err != nil {
-		return nil, fmt.Errorf("returned a principal whose %s cannot be used: %w", name, err)
-	}
-	return key, nil
-}
-
-// principalKeys reads a list of public keys. An empty one admits nobody.
-func principalKeys(name lua.LString, v lua.LValue) ([]string, error) {
-	t, ok := v.(*lua.LTable)
-	if !ok {
-		return nil, fmt.Errorf("returned a principal whose %s is of type %s, not a list", name, lualib.TypeName(v))
-	}
-	keys := []string{}
 	for key, value := t.Next(lua.LNil); key != lua.LNil; key, value = t.Next(key) {
-		if key != lua.LNumber(len(keys)+1) {
-			return nil, fmt.Errorf("returned a principal whose %s is no list", name)
+		if key != lua.LNumber(len(list)+1) {
+			return nil, false
 		}
-		s, err := principalString(name, value)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, s)
+		list = append(list, returned{r.vm, value})
 	}
-	return keys, nil
+	return list, true
 }
 
-func (v *vm) principalExtra(value lua.LValue) (wamp.Value, error) {
-	t, ok := value.(*lua.LTable)
+func (r returned) Dict() (wamp.Value, bool, error) {
+	t, ok := r.value.(*lua.LTable)
 	if !ok {
-		return wamp.Value{}, fmt.Errorf("returned a principal whose extra is of type %s, not a table", lualib.TypeName(value))
+		return wamp.Value{}, false, nil
 	}
-	extra, err := v.values.AppendDict(v.budget, scriptFormat, t)
-	if err != nil {
-		return wamp.Value{}, fmt.Errorf("returned a principal whose extra cannot be sent: %w", err)
-	}
-	return extra, nil
+	v, err := r.vm.values.AppendDict(r.vm.budget, scriptFormat, t)
+	return v, true, err
 }
+
+func (r returned) Kind() string { return "of type " + lualib.TypeName(r.value) }

@@ -83,7 +83,7 @@ func TestWhatEachMethodTakes(t *testing.T) {
 		{methods: "cryptosign", body: `return {role = "frontend", authorized_keys = {request.pubkey}}`, want: auth.Credentials{AuthorizedKeys: []string{hexKey}}},
 		{methods: "cryptosign", body: `return {role = "frontend", authorized_keys = {"abc"}}`, failed: "authorized key 1 must be 64 hexadecimal digits"},
 		{methods: "cryptosign", body: `return {role = "frontend", authorized_keys = "` + hexKey + `"}`, failed: "authorized_keys is of type string, not a list"},
-		{methods: "cryptosign", body: `return {role = "frontend", authorized_keys = {a = "` + hexKey + `"}}`, failed: "authorized_keys is no list"},
+		{methods: "cryptosign", body: `return {role = "frontend", authorized_keys = {a = "` + hexKey + `"}}`, failed: "authorized_keys is of type table, not a list"},
 		{methods: "cryptosign", body: `return {role = "frontend", authorized_keys = {7}}`, failed: "authorized_keys is of type number"},
 		{methods: "cryptosign", body: `return {role = "frontend", secret = "s"}`, failed: "credentials that cryptosign does not have"},
 	} {

@@ -191,7 +191,7 @@ func TestOptionsAreAsDescribed(t *testing.T) {
 // The fields of a principal and of a verdict are those that are read.
 func TestAnswersAreAsDescribed(t *testing.T) {
 	r := reference(t)
-	source, err := os.ReadFile("principal.go")
+	source, err := os.ReadFile(filepath.Join("..", "router", "auth", "returned.go"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,14 +3,12 @@ package auth
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"usher/router/wamp"
 )
@@ -180,211 +178,124 @@ func RemotePrincipal(args, kwargs []byte) (*Principal, error) {
 		return nil, fmt.Errorf("authenticator returned %d results; it must return one role or principal", len(results))
 	}
 	result := results[0]
+	p := new(Principal)
 	switch kind(result) {
 	case '"':
-		role, err := text("role", result)
-		if err != nil {
-			return nil, err
+		if err := p.Set("role", jsonValue(result)); err != nil {
+			return nil, fmt.Errorf("authenticator %w", err)
 		}
-		return &Principal{Role: role}, nil
+		return p, nil
 	case '{':
-		return remotePrincipal(result)
+		if err := eachField(result, p.setRemote); err != nil {
+			return nil, fmt.Errorf("authenticator %w", err)
+		}
+		return p, nil
 	}
 	return nil, fmt.Errorf("authenticator returned %s; it must return a role or a principal", kindName(result))
 }
 
-// remotePrincipal reads a principal key by key: unlike json.Unmarshal into a
-// struct it takes keys as they are spelled, and none twice.
-func remotePrincipal(object []byte) (*Principal, error) {
-	p := new(Principal)
+// eachField reads a JSON object key by key: unlike json.Unmarshal into a struct it
+// takes keys as they are spelled, and none twice.
+func eachField(object []byte, take func(key string, value json.RawMessage) error) error {
 	d := json.NewDecoder(bytes.NewReader(object))
-	if _, err := d.Token(); err != nil {
-		return nil, fmt.Errorf("read the authenticator's principal: %w", err)
-	}
 	seen := make(map[string]bool)
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return nil, fmt.Errorf("read the authenticator's principal: %w", err)
+	_, err := d.Token()
+	for err == nil && d.More() {
+		var token json.Token
+		if token, err = d.Token(); err != nil {
+			break
 		}
 		key, _ := token.(string)
 		if seen[key] {
-			return nil, fmt.Errorf("authenticator returned a principal with %q twice", key)
+			return fmt.Errorf("returned a dict with %.100q twice", key)
 		}
 		seen[key] = true
 		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, fmt.Errorf("read the authenticator's principal: %w", err)
+		if err = d.Decode(&value); err != nil {
+			break
 		}
-		if err := p.set(key, value); err != nil {
-			return nil, err
+		if err := take(key, value); err != nil {
+			return err
 		}
 	}
-	if _, err := d.Token(); err != nil && err != io.EOF {
-		return nil, fmt.Errorf("read the authenticator's principal: %w", err)
+	if err != nil {
+		return fmt.Errorf("returned what cannot be read: %w", err)
 	}
-	return p, nil
+	return nil
 }
 
-// set fills in one field. A null is what some languages make of an absent one;
-// a role of null stays empty and is refused as such.
-func (p *Principal) set(key string, value json.RawMessage) (err error) {
+// setRemote fills in one field, in usher's spelling or Crossbar.io's. A null is what
+// some languages make of an absent one; a role of null stays empty and is refused as
+// such.
+func (p *Principal) setRemote(key string, value json.RawMessage) error {
 	isNull := kind(value) == 'n'
+	field := p.field(key)
 	switch key {
-	case "role":
+	case "stored-key":
+		field = &p.Credentials.StoredKey
+	case "server-key":
+		field = &p.Credentials.ServerKey
+	case "pubkey": // one beside those of authorized_keys
+		field = &p.Credentials.AuthorizedKeys
 		if !isNull {
-			p.Role, err = text(key, value)
-		}
-	case "authid":
-		if !isNull {
-			p.Authid, err = text(key, value)
-		}
-	case "realm":
-		if !isNull {
-			p.Realm, err = text(key, value)
-		}
-	case "extra":
-		switch {
-		case isNull:
-		case kind(value) == '{':
-			p.Extra = wamp.Value{Format: wamp.JSON, Bytes: value}
-		default:
-			err = fmt.Errorf("authenticator returned a principal whose extra is %s, not a dict", kindName(value))
-		}
-	case "expires_at":
-		if !isNull {
-			p.ExpiresAt, err = remoteTime(key, value)
+			value = slices.Concat([]byte("["), value, []byte("]"))
 		}
 	case "cache":
 		// Whether Crossbar.io may keep the decision. It is not kept here.
 		if k := kind(value); !isNull && k != 't' && k != 'f' {
-			err = fmt.Errorf("authenticator returned a principal whose cache is %s, not a bool", kindName(value))
+			return fmt.Errorf("returned a principal whose cache is %s, not a bool", kindName(value))
 		}
-	default:
-		switch {
-		case !isCredential(key):
-			err = fmt.Errorf("authenticator returned a principal with the field %q, which is not known here", key)
-		case !isNull:
-			err = p.Credentials.set(key, value)
-		}
+		return nil
 	}
-	return err
+	if isNull && field != nil {
+		return nil
+	}
+	return setField(key, field, jsonValue(value))
 }
 
-// isCredential reports whether a principal may have the field.
-func isCredential(key string) bool {
-	switch key {
-	case "secret", "salt", "iterations", "keylen", "kdf", "memory", "stored_key", "stored-key", "server_key", "server-key", "pubkey", "authorized_keys":
-		return true
-	}
-	return false
+// jsonValue is a value that a remote authenticator returned.
+type jsonValue json.RawMessage
+
+// Text is a JSON string. One that begins with NUL is binary data by WAMP's convention
+// and no text.
+func (v jsonValue) Text() (s string, ok bool) {
+	ok = kind(v) == '"' && json.Unmarshal(v, &s) == nil && !strings.HasPrefix(s, "\x00")
+	return s, ok
 }
 
-// set fills in one credential, in usher's spelling or Crossbar.io's.
-func (c *Credentials) set(key string, value json.RawMessage) (err error) {
-	switch key {
-	case "secret":
-		c.Secret, err = text(key, value)
-	case "salt":
-		c.Salt, err = text(key, value)
-	case "iterations":
-		c.Iterations, err = number(key, value)
-	case "keylen":
-		c.Keylen, err = number(key, value)
-	case "kdf":
-		c.KDF, err = text(key, value)
-	case "memory":
-		c.Memory, err = number(key, value)
-	case "stored_key", "stored-key":
-		c.StoredKey, err = remoteKey(key, value)
-	case "server_key", "server-key":
-		c.ServerKey, err = remoteKey(key, value)
-	case "pubkey":
-		var pubkey string
-		if pubkey, err = text(key, value); err == nil {
-			c.AuthorizedKeys = append(c.AuthorizedKeys, pubkey)
-		}
-	case "authorized_keys":
-		var keys []json.RawMessage
-		if kind(value) != '[' || json.Unmarshal(value, &keys) != nil {
-			return fmt.Errorf("authenticator returned a principal whose %s is %s, not a list", key, kindName(value))
-		}
-		if c.AuthorizedKeys == nil {
-			c.AuthorizedKeys = []string{} // an empty list admits nobody
-		}
-		for _, k := range keys {
-			s, err := text(key, k)
-			if err != nil {
-				return err
-			}
-			c.AuthorizedKeys = append(c.AuthorizedKeys, s)
-		}
-	}
-	return err
+// Bytes is nothing: keys are text for a remote authenticator.
+func (v jsonValue) Bytes() ([]byte, bool) { return nil, false }
+
+// Number is infinite where it is too large.
+func (v jsonValue) Number() (float64, bool) {
+	n, err := strconv.ParseFloat(string(bytes.TrimSpace(v)), 64)
+	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-func number(key string, value json.RawMessage) (int, error) {
-	var n float64
-	if json.Unmarshal(value, &n) != nil || n < 0 || n > 1<<31 || n != float64(int(n)) {
-		return 0, fmt.Errorf("authenticator returned a principal whose %s is no count", key)
+// List returns the items of a list.
+func (v jsonValue) List() ([]Returned, bool) {
+	var items []json.RawMessage
+	if kind(v) != '[' || json.Unmarshal(v, &items) != nil {
+		return nil, false
 	}
-	return int(n), nil
+	list := make([]Returned, len(items))
+	for i, item := range items {
+		list[i] = jsonValue(item)
+	}
+	return list, true
 }
 
-// remoteKey reads a key in base64, or in hexadecimal digits as Crossbar.io has it.
-func remoteKey(key string, value json.RawMessage) ([]byte, error) {
-	s, err := text(key, value)
-	if err != nil {
-		return nil, err
-	}
-	b, err := ParseKey(s)
-	if err != nil {
-		return nil, fmt.Errorf("authenticator returned a principal whose %s cannot be used: %w", key, err)
-	}
-	return b, nil
+// Dict is the value itself.
+func (v jsonValue) Dict() (wamp.Value, bool, error) {
+	return wamp.Value{Format: wamp.JSON, Bytes: v}, kind(v) == '{', nil
 }
 
-// ParseKey reads a key of 32 bytes, in hexadecimal digits or base64.
-func ParseKey(s string) ([]byte, error) {
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		b, err = base64.StdEncoding.DecodeString(s)
+// Kind implements Returned.
+func (v jsonValue) Kind() string {
+	if _, ok := v.Text(); !ok && kind(v) == '"' {
+		return "binary data"
 	}
-	if err != nil || len(b) != 32 {
-		return nil, errors.New("a key must be 32 bytes in hexadecimal digits or base64")
-	}
-	return b, nil
-}
-
-// remoteTime reads a time in seconds since 1970, or as RFC 3339 writes it.
-func remoteTime(key string, value json.RawMessage) (time.Time, error) {
-	var seconds float64
-	var s string
-	switch {
-	case kind(value) == '"' && json.Unmarshal(value, &s) == nil:
-		if t, err := time.Parse(time.RFC3339, s); err == nil {
-			return t, nil
-		}
-	case json.Unmarshal(value, &seconds) == nil && seconds > 0 && seconds < 1<<40:
-		return time.UnixMilli(int64(seconds * 1000)), nil
-	}
-	return time.Time{}, fmt.Errorf("authenticator returned a principal whose %s is no time: seconds since 1970, or as RFC 3339 writes it", key)
-}
-
-// text reads a JSON string. One that begins with NUL is binary data by WAMP's
-// convention and no text.
-func text(key string, value json.RawMessage) (string, error) {
-	var s string
-	if kind(value) != '"' {
-		return "", fmt.Errorf("authenticator returned a principal whose %s is %s, not a string", key, kindName(value))
-	}
-	if err := json.Unmarshal(value, &s); err != nil {
-		return "", fmt.Errorf("read the principal's %s: %w", key, err)
-	}
-	if s != "" && s[0] == 0 {
-		return "", fmt.Errorf("authenticator returned a principal whose %s is binary data, not a string", key)
-	}
-	return s, nil
+	return kindName(v)
 }
 
 // RemoteError is what a remote authenticator's ERROR means: a *Refusal with its
@@ -405,14 +316,14 @@ func RemoteError(uri string, args []byte) error {
 }
 
 // kind is the first byte of a JSON value, which tells its type.
-func kind(value json.RawMessage) byte {
+func kind(value []byte) byte {
 	if value = bytes.TrimSpace(value); len(value) > 0 {
 		return value[0]
 	}
 	return 0
 }
 
-func kindName(value json.RawMessage) string {
+func kindName(value []byte) string {
 	switch kind(value) {
 	case '"':
 		return "a string"
