@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -110,24 +109,32 @@ func RemoteVerdict(args []byte) (Verdict, error) {
 	return Verdict{}, fmt.Errorf("authorizer returned %s; it must return a boolean or a dict", kindName(results[0]))
 }
 
-func remoteVerdict(object []byte) (Verdict, error) {
-	var fields struct {
-		Allow    *bool           `json:"allow"`
-		Disclose *bool           `json:"disclose"`
-		Cache    json.RawMessage `json:"cache"`
+func remoteVerdict(object []byte) (v Verdict, err error) {
+	hasAllow := false
+	err = eachField(object, func(key string, value json.RawMessage) (err error) {
+		k := kind(value)
+		isBool := k == 't' || k == 'f'
+		switch {
+		case key == "allow" && isBool:
+			v.Allow, hasAllow = k == 't', true
+		case key == "disclose" && (isBool || k == 'n'):
+			v.Disclose = k == 't'
+		case key == "cache":
+			v.Cache, err = remoteCache(value)
+		case key == "allow" || key == "disclose":
+			err = fmt.Errorf("returned %s as %s, not a bool", key, kindName(value))
+		default:
+			err = fmt.Errorf("returned a dict with the field %.100q: there are allow, disclose and cache", key)
+		}
+		return err
+	})
+	if err == nil && !hasAllow {
+		err = errors.New("returned a dict without allow")
 	}
-	d := json.NewDecoder(bytes.NewReader(object))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&fields); err != nil {
-		return Verdict{}, fmt.Errorf("read the authorizer's result: %w", err)
+	if err != nil {
+		return Verdict{}, fmt.Errorf("authorizer %w", err)
 	}
-	if fields.Allow == nil {
-		return Verdict{}, errors.New("authorizer returned a dict without allow")
-	}
-	v := Verdict{Allow: *fields.Allow, Disclose: fields.Disclose != nil && *fields.Disclose}
-	var err error
-	v.Cache, err = remoteCache(fields.Cache)
-	return v, err
+	return v, nil
 }
 
 // remoteCache reads seconds, or a boolean.
@@ -140,7 +147,7 @@ func remoteCache(value json.RawMessage) (time.Duration, error) {
 	}
 	var seconds float64
 	if err := json.Unmarshal(value, &seconds); err != nil {
-		return 0, errors.New("authorizer returned a cache that is neither seconds nor a boolean")
+		return 0, errors.New("returned a cache that is neither seconds nor a boolean")
 	}
 	return CacheSeconds(seconds)
 }
@@ -148,7 +155,7 @@ func remoteCache(value json.RawMessage) (time.Duration, error) {
 // CacheSeconds turns seconds into a Verdict.Cache.
 func CacheSeconds(seconds float64) (time.Duration, error) {
 	if !(seconds >= 0) {
-		return 0, errors.New("authorizer returned a cache below 0")
+		return 0, errors.New("returned a cache below 0")
 	}
 	if seconds > 365*24*60*60 {
 		return CacheForever, nil
