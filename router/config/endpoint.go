@@ -55,13 +55,9 @@ const maxSocketPath = 103
 
 // socketPath reads a file name whose directory must exist.
 func (r *reader) socketPath(v value, c *Config) string {
-	name := v.name()
-	if name == "" {
+	path := r.ownPath(v)
+	if path == "" {
 		return ""
-	}
-	path := filepath.FromSlash(name)
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(r.file), path)
 	}
 	if len(path) > maxSocketPath {
 		v.fail("%s has %d bytes, and a Unix socket's name has %d at most", path, len(path), maxSocketPath)

@@ -131,8 +131,18 @@ func (c *Config) CheckFiles(stat func(string) (fs.FileInfo, error)) error {
 	return nil
 }
 
-// filePath reads a path and makes it relative to where the file's own name is.
+// filePath reads the path of a file or directory that must exist.
 func (r *reader) filePath(v value, c *Config, directory bool) string {
+	path := r.ownPath(v)
+	if path != "" {
+		c.files = append(c.files, fileCheck{r.problem(v, "", nil), path, directory})
+	}
+	return path
+}
+
+// ownPath reads the path of a file that usher makes itself. It makes it relative to
+// where the file's own name is.
+func (r *reader) ownPath(v value) string {
 	name := v.name()
 	if name == "" {
 		return ""
@@ -141,6 +151,5 @@ func (r *reader) filePath(v value, c *Config, directory bool) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(r.file), path)
 	}
-	c.files = append(c.files, fileCheck{r.problem(v, "", nil), path, directory})
 	return path
 }

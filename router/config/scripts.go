@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -149,17 +148,4 @@ func elsewhere(why string, values ...value) {
 			v.fail("%s", why)
 		}
 	}
-}
-
-// ownPath reads the path of a file that usher makes itself.
-func (r *reader) ownPath(v value) string {
-	name := v.name()
-	if name == "" {
-		return ""
-	}
-	path := filepath.FromSlash(name)
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(r.file), path)
-	}
-	return path
 }
