@@ -18,7 +18,7 @@ import "time"
 //
 // In a Crossbar.io node file both times are in seconds.
 func (r *reader) longPoll(f *fields, c *Config) *LongPoll {
-	l := &LongPoll{Subprotocols: r.subprotocols(f.get("serializers"))}
+	l := &LongPoll{Subprotocols: subprotocols(f.get("serializers"))}
 	l.Auth = r.methods(f, c)
 	l.Cookie = r.cookie(f.get("cookie"), c)
 	pairCookie(f, &l.Auth, l.Cookie, true)

@@ -3,7 +3,6 @@ package config
 import (
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -181,7 +180,7 @@ func (r *reader) static(f *fields, c *Config) *Static {
 //	             https://example.com, whose pages may connect; "*" stands for
 //	             any text; compression, see compression
 func (r *reader) webSocket(f *fields, c *Config) *WebSocket {
-	w := &WebSocket{Subprotocols: r.subprotocols(f.get("serializers"))}
+	w := &WebSocket{Subprotocols: subprotocols(f.get("serializers"))}
 	w.Auth = r.methods(f, c)
 	w.Cookie = r.cookie(f.get("cookie"), c)
 	pairCookie(f, &w.Auth, w.Cookie, true)
@@ -202,21 +201,10 @@ func (r *reader) webSocket(f *fields, c *Config) *WebSocket {
 
 // subprotocols turns serializers into the names of WebSocket subprotocols: each
 // by itself and batched, in the order of the list.
-func (r *reader) subprotocols(v value) []string {
-	names := v.names(nil)
-	if v.absent() {
-		names = []string{"cbor", "msgpack", "json"}
-	}
+func subprotocols(v value) []string {
 	var subs []string
-	for i, name := range names {
-		if !slices.Contains([]string{"json", "msgpack", "cbor"}, name) {
-			v.list()[i].unsupportedSerializer()
-			continue
-		}
-		subs = append(subs, "wamp.2."+name+".batched", "wamp.2."+name)
-	}
-	if len(subs) == 0 && len(v.r.problems) == 0 {
-		v.fail("no serializer is left: name json, msgpack or cbor")
+	for _, f := range formats(v) {
+		subs = append(subs, "wamp.2."+f.String()+".batched", "wamp.2."+f.String())
 	}
 	return subs
 }
