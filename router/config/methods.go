@@ -172,16 +172,9 @@ func (r *reader) eachPrincipal(v value, read func(authid string, f *fields)) {
 //	realms               those that it may admit to; absent: all
 func (r *reader) dynamic(f *fields, c *Config) *auth.Dynamic {
 	uri, realm, realms := f.need("authenticator"), f.get("authenticator-realm"), f.get("realms")
-	d := &auth.Dynamic{URI: uri.name(), Realm: realm.name(), Realms: realms.names(nil)}
+	d := &auth.Dynamic{URI: uri.procedure(), Realm: realm.name(), Realms: realms.names(nil)}
 	if realms.n != nil && realms.n.kind == kindList && len(realms.n.items) == 0 {
 		realms.fail("the list is empty: nobody could join; leave it out to allow all realms")
-	}
-	switch {
-	case d.URI == "":
-	case !wamp.ValidURI(d.URI):
-		uri.fail("%q is not a URI: no spaces, no \"#\", no empty part between dots", d.URI)
-	case wamp.Reserved(d.URI):
-		uri.fail("%q can't be registered by anybody: URIs that begin with wamp. are the router's", d.URI)
 	}
 	r.checks = append(r.checks, func() { checkDynamic(c, d, uri, realm, realms) })
 	return d

@@ -68,9 +68,8 @@ func (r *reader) crossbarOnly(f *fields, keys ...string) {
 	}
 }
 
-// authorizer reads the URI of the procedure that decides about what no rule of a
-// role matches.
-func (r *reader) authorizer(v value) string {
+// procedure reads the URI of an authenticator or authorizer.
+func (v value) procedure() string {
 	uri := v.name()
 	switch {
 	case uri == "":
@@ -101,7 +100,7 @@ func (r *reader) roles(v value, realm string) []*auth.Role {
 		unique(first, role.Name, name, "role")
 		role.Rules = r.rules(f.get("permissions"))
 		if a := f.get("authorizer"); !a.absent() {
-			role.Authorizer = r.authorizer(a)
+			role.Authorizer = a.procedure()
 			authorizers = append(authorizers, a)
 		}
 		if !r.crossbar {
