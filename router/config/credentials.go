@@ -34,72 +34,79 @@ func (r *reader) user(f *fields, c *Config) auth.User {
 	return u
 }
 
-func (r *reader) wampcra(v value, c *Config) *auth.WAMPCRA {
-	f := v.fields()
-	var m *auth.WAMPCRA
-	switch r.methodType(f, "wampcra") {
+// users reads what the methods share whose clients prove who they are: either who is
+// asked, or a dict by authid under key, of which read takes what is the method's own.
+// ok: the method can be had.
+func (r *reader) users(f *fields, c *Config, method, key string, read func(authid string, f *fields, u *auth.User)) (users map[string]auth.User, d *auth.Dynamic, ok bool) {
+	switch r.methodType(f, method) {
 	case "static":
-		users := map[string]auth.User{}
-		r.eachPrincipal(f.need("users"), func(authid string, f *fields) {
+		users = map[string]auth.User{}
+		r.eachPrincipal(f.need(key), func(authid string, f *fields) {
 			u := r.user(f, c)
-			u.Credentials = auth.Credentials{
-				Secret:     f.need("secret").secret(),
-				Salt:       f.get("salt").name(),
-				Iterations: f.get("iterations").integer(1, 1e7),
-				Keylen:     f.get("keylen").integer(1, 1024),
-			}
-			if err := u.Credentials.CheckSalted(); err != nil {
-				f.fail("%s", err)
-			}
+			read(authid, f, &u)
 			users[authid] = u
 		})
-		m = auth.NewWAMPCRA(users)
 	case "dynamic":
-		m = &auth.WAMPCRA{Authenticator: r.dynamic(f, c)}
+		d = r.dynamic(f, c)
 	default:
-		return nil
+		return nil, nil, false
 	}
-	hints := misplaced("users")
-	hints["principals"] = "they are called users here"
+	hints := misplaced(key)
+	if key == "users" {
+		hints["principals"] = "they are called users here"
+	}
 	f.done(hints)
-	return m
+	return users, d, true
+}
+
+func (r *reader) wampcra(v value, c *Config) *auth.WAMPCRA {
+	users, d, ok := r.users(v.fields(), c, auth.MethodWAMPCRA, "users", func(_ string, f *fields, u *auth.User) {
+		u.Credentials = auth.Credentials{
+			Secret:     f.need("secret").secret(),
+			Salt:       f.get("salt").name(),
+			Iterations: f.get("iterations").integer(1, 1e7),
+			Keylen:     f.get("keylen").integer(1, 1024),
+		}
+		if err := u.Credentials.CheckSalted(); err != nil {
+			f.fail("%s", err)
+		}
+	})
+	switch {
+	case !ok:
+		return nil
+	case d != nil:
+		return &auth.WAMPCRA{Authenticator: d}
+	}
+	return auth.NewWAMPCRA(users)
 }
 
 func (r *reader) scram(v value, c *Config) *auth.SCRAM {
-	f := v.fields()
-	var m *auth.SCRAM
-	switch r.methodType(f, "scram") {
-	case "static":
-		users := map[string]auth.User{}
-		r.eachPrincipal(f.need("principals"), func(authid string, f *fields) {
-			u := r.user(f, c)
-			before := len(r.problems)
-			u.Credentials = auth.Credentials{
-				KDF:        f.need("kdf").name(),
-				Salt:       f.need("salt").name(),
-				Iterations: f.need("iterations").integer(1, 1e7),
-				StoredKey:  key(f.need("stored-key")),
-				ServerKey:  key(f.need("server-key")),
+	users, d, ok := r.users(v.fields(), c, auth.MethodCrossbarSCRAM, "principals", func(_ string, f *fields, u *auth.User) {
+		before := len(r.problems)
+		u.Credentials = auth.Credentials{
+			KDF:        f.need("kdf").name(),
+			Salt:       f.need("salt").name(),
+			Iterations: f.need("iterations").integer(1, 1e7),
+			StoredKey:  key(f.need("stored-key")),
+			ServerKey:  key(f.need("server-key")),
+		}
+		// Crossbar.io's files have a memory of 0 where there is none.
+		if memory := f.get("memory"); memory.n == nil || memory.n.text != "0" {
+			u.Credentials.Memory = memory.integer(8, 4<<20)
+		}
+		if len(r.problems) == before {
+			if err := u.Credentials.CheckSCRAM(); err != nil {
+				f.fail("%s", err)
 			}
-			// Crossbar.io's files have a memory of 0 where there is none.
-			if memory := f.get("memory"); memory.n == nil || memory.n.text != "0" {
-				u.Credentials.Memory = memory.integer(8, 4<<20)
-			}
-			if len(r.problems) == before {
-				if err := u.Credentials.CheckSCRAM(); err != nil {
-					f.fail("%s", err)
-				}
-			}
-			users[authid] = u
-		})
-		m = auth.NewSCRAM(users)
-	case "dynamic":
-		m = &auth.SCRAM{Authenticator: r.dynamic(f, c)}
-	default:
+		}
+	})
+	switch {
+	case !ok:
 		return nil
+	case d != nil:
+		return &auth.SCRAM{Authenticator: d}
 	}
-	f.done(misplaced("principals"))
-	return m
+	return auth.NewSCRAM(users)
 }
 
 // key reads one of SCRAM. What is wrong is told without it.
@@ -127,63 +134,49 @@ func (r *reader) cryptosign(v value, c *Config) *auth.Cryptosign {
 			return nil // there is nothing else
 		}
 	}
-	var m *auth.Cryptosign
-	switch r.methodType(f, "cryptosign") {
-	case "static":
-		users := map[string]auth.User{}
-		r.eachPrincipal(f.need("principals"), func(authid string, f *fields) {
-			u := r.user(f, c)
-			list := f.need("authorized_keys")
-			u.Credentials.AuthorizedKeys = list.names(func(key string) string {
-				one := auth.Credentials{AuthorizedKeys: []string{key}}
-				if one.CheckKeys() != nil {
-					return "is not a public key of 64 hexadecimal digits"
-				}
-				return ""
-			})
-			if list.n != nil && list.n.kind == kindList && len(list.n.items) == 0 {
-				list.fail("the list is empty: %q could not log in", authid)
+	users, d, ok := r.users(f, c, auth.MethodCryptosign, "principals", func(authid string, f *fields, u *auth.User) {
+		list := f.need("authorized_keys")
+		u.Credentials.AuthorizedKeys = list.names(func(key string) string {
+			one := auth.Credentials{AuthorizedKeys: []string{key}}
+			if one.CheckKeys() != nil {
+				return "is not a public key of 64 hexadecimal digits"
 			}
-			if err := u.Credentials.CheckKeys(); err != nil {
-				f.fail("%s", err)
-			}
-			users[authid] = u
+			return ""
 		})
-		m = auth.NewCryptosign(users)
-	case "dynamic":
-		m = &auth.Cryptosign{Authenticator: r.dynamic(f, c)}
-	default:
+		if list.n != nil && list.n.kind == kindList && len(list.n.items) == 0 {
+			list.fail("the list is empty: %q could not log in", authid)
+		}
+		if err := u.Credentials.CheckKeys(); err != nil {
+			f.fail("%s", err)
+		}
+	})
+	switch {
+	case !ok:
 		return nil
+	case d != nil:
+		return &auth.Cryptosign{Authenticator: d}
 	}
-	f.done(misplaced("principals"))
-	return m
+	return auth.NewCryptosign(users)
 }
 
 func (r *reader) certificates(v value, c *Config) *auth.TLS {
-	f := v.fields()
-	var m *auth.TLS
-	switch r.methodType(f, "tls") {
-	case "static":
-		m = &auth.TLS{}
-		r.eachPrincipal(f.need("principals"), func(authid string, f *fields) {
-			u := r.user(f, c)
-			p := auth.Certificate{
-				SHA256:  fingerprint(f.get("certificate-sha256"), sha256.Size),
-				SHA1:    fingerprint(f.get("certificate-sha1"), sha1.Size),
-				Subject: f.get("subject").name(),
-				Authid:  authid, Role: u.Role, Realm: u.Realm,
-			}
-			if f.n != nil && !f.n.has("certificate-sha256") && !f.n.has("certificate-sha1") && !f.n.has("subject") {
-				f.fail("which certificate is it? Write certificate-sha256, certificate-sha1 or subject, its common name")
-			}
-			m.Principals = append(m.Principals, p)
-		})
-	case "dynamic":
-		m = &auth.TLS{Authenticator: r.dynamic(f, c)}
-	default:
+	m := &auth.TLS{}
+	_, d, ok := r.users(v.fields(), c, auth.MethodTLS, "principals", func(authid string, f *fields, u *auth.User) {
+		p := auth.Certificate{
+			SHA256:  fingerprint(f.get("certificate-sha256"), sha256.Size),
+			SHA1:    fingerprint(f.get("certificate-sha1"), sha1.Size),
+			Subject: f.get("subject").name(),
+			Authid:  authid, Role: u.Role, Realm: u.Realm,
+		}
+		if f.n != nil && !f.n.has("certificate-sha256") && !f.n.has("certificate-sha1") && !f.n.has("subject") {
+			f.fail("which certificate is it? Write certificate-sha256, certificate-sha1 or subject, its common name")
+		}
+		m.Principals = append(m.Principals, p)
+	})
+	if !ok {
 		return nil
 	}
-	f.done(misplaced("principals"))
+	m.Authenticator = d
 	return m
 }
 
