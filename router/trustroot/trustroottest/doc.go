@@ -1,0 +1,3 @@
+// Package trustroottest issues certificates for tests: what package trustroot
+// verifies.
+package trustroottest
