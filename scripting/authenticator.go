@@ -10,6 +10,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"usher/router/auth"
+	"usher/router/trustroot"
 	"usher/router/wamp"
 	"usher/scripting/lualib"
 )
@@ -111,6 +112,9 @@ func (v *vm) requestTable(r *auth.Request) (*lua.LTable, error) {
 		t.RawSetString("ticket", lua.LString(r.Ticket))
 	}
 	setString(t, "pubkey", r.Pubkey)
+	if r.Delegation != nil {
+		t.RawSetString("delegation", v.delegationTable(r.Delegation))
+	}
 	t.RawSetString("session", lua.LNumber(r.Session))
 	t.RawSetString("generation", lua.LNumber(v.gen.number))
 	if !r.Authextra.Absent() {
@@ -142,6 +146,18 @@ func (v *vm) transportTable(tr *auth.Transport) *lua.LTable {
 	}
 	t.RawSetString("http_headers_received", v.headerTable(tr.HeadersReceived))
 	t.RawSetString("http_headers_sent", v.headerTable(tr.HeadersSent))
+	return t
+}
+
+// delegationTable says what cryptosign certificates say. Capabilities are bits.
+func (v *vm) delegationTable(d *trustroot.Delegation) *lua.LTable {
+	t := v.L.CreateTable(0, 6)
+	t.RawSetString("trustroot", lua.LString(d.Trustroot.String()))
+	t.RawSetString("delegate", lua.LString(d.Delegate.String()))
+	t.RawSetString("realm", lua.LString(d.Realm.String()))
+	t.RawSetString("chain_id", lua.LNumber(d.ChainID))
+	t.RawSetString("verifying_contract", lua.LString(d.Contract.String()))
+	t.RawSetString("capabilities", lua.LNumber(d.Capabilities))
 	return t
 }
 

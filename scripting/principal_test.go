@@ -19,6 +19,7 @@ import (
 
 	"usher/router/auth"
 	"usher/router/codec"
+	"usher/router/trustroot"
 )
 
 var (
@@ -174,6 +175,36 @@ func TestTheRequestHasTheClientCertificate(t *testing.T) {
 	}
 	if len(auth.SHA1(c)) != 20*3-1 || len(auth.SHA256(c)) != 32*3-1 {
 		t.Errorf("fingerprints %s, %s", auth.SHA1(c), auth.SHA256(c))
+	}
+}
+
+func TestTheRequestHasTheDelegation(t *testing.T) {
+	w := newWorld(t, decider(`return {role = "frontend", extra = {said = request.delegation or "none"}}`))
+	root, err := trustroot.ParseAddress("0xf766Dc789CF04CD18aE75af2c5fAf2DA6650Ff57")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		delegation *trustroot.Delegation
+		want       string
+	}{
+		{nil, `{"said":"none"}`},
+		{&trustroot.Delegation{Trustroot: root, Delegate: trustroot.Address{1}, Realm: trustroot.Address{2}, ChainID: 5, Contract: trustroot.Address{3}, Capabilities: 12},
+			`{"said":{"capabilities":12,"chain_id":5,"delegate":"0x0100000000000000000000000000000000000000",` +
+				`"realm":"0x0200000000000000000000000000000000000000","trustroot":"0xf766Dc789CF04CD18aE75af2c5fAf2DA6650Ff57",` +
+				`"verifying_contract":"0x0300000000000000000000000000000000000000"}}`},
+	} {
+		p, err := w.loginAs(authenticate, &auth.Request{Realm: "realm1", Authid: "joe", Authmethod: "cryptosign", Pubkey: hexKey, Session: 7, Delegation: test.delegation})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var extra any
+		if err := codec.Unmarshal(p.Extra.Format, p.Extra.Bytes, &extra); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := json.Marshal(extra); err != nil || string(got) != test.want {
+			t.Errorf("got %s (%v)\nwant %s", got, err, test.want)
+		}
 	}
 }
 

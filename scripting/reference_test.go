@@ -16,6 +16,7 @@ import (
 
 	"usher/router/auth"
 	"usher/router/realm"
+	"usher/router/trustroot"
 	"usher/router/wamp"
 	"usher/scripting/luadoc"
 	"usher/scripting/lualib"
@@ -111,7 +112,8 @@ func TestTablesAreAsDescribed(t *testing.T) {
 		certificate := &x509.Certificate{SerialNumber: big.NewInt(1)}
 		request, err := v.requestTable(&auth.Request{
 			Realm: "a", Authid: "a", Authrole: "a", Authmethod: auth.MethodTicket, Ticket: "a", Pubkey: "a", Session: 1,
-			Authextra: wamp.Value{Format: wamp.JSON, Bytes: []byte(`{}`)},
+			Delegation: &trustroot.Delegation{},
+			Authextra:  wamp.Value{Format: wamp.JSON, Bytes: []byte(`{}`)},
 			Transport: &auth.Transport{Type: "a", Protocol: "a", Peer: "a", Cbtid: "a", Path: "a", Query: "a",
 				TLS: &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}, VerifiedChains: [][]*x509.Certificate{{certificate}}}},
 		})
@@ -130,7 +132,7 @@ func TestTablesAreAsDescribed(t *testing.T) {
 		options := v.questionOptions(&auth.QuestionOptions{Match: "a", Invoke: "a", GetRetained: true, Retain: true, Acknowledge: true,
 			DiscloseMe: true, ReceiveProgress: true, Timeout: 1})
 		for class, table := range map[string]*lua.LTable{
-			"Request": request, "Transport": transport, "ClientCertificate": transport.RawGetString("client_cert").(*lua.LTable),
+			"Request": request, "Delegation": request.RawGetString("delegation").(*lua.LTable), "Transport": transport, "ClientCertificate": transport.RawGetString("client_cert").(*lua.LTable),
 			"CallDetails": call, "EventDetails": event, "AuthorizerSession": session, "AuthorizerOptions": options,
 		} {
 			sameNames(t, class, r.FieldNames(class), keys(table))

@@ -17,6 +17,7 @@ import (
 
 	"usher/router/auth"
 	"usher/router/client"
+	"usher/router/trustroot"
 )
 
 // The environment variables that hold what proves who logs in, where no flag does.
@@ -38,6 +39,8 @@ type loginFlags struct {
 	Ticket         *string `help:"The ticket, or token. Default: the environment variable USHER_TICKET, else the first line of standard input."`
 	Secret         *string `aliases:"password" help:"The secret or password of wampcra and SCRAM. Default: the environment variable USHER_SECRET, else the first line of standard input."`
 	Key            string  `placeholder:"FILE" help:"The Ed25519 key of cryptosign: its seed as 64 hexadecimal digits or 32 bytes, or PEM (PKCS #8)."`
+	Certificates   string  `placeholder:"FILE" help:"Certificates of the key of cryptosign, in JSON: a list from its own to the trust root's."`
+	Trustroot      string  `placeholder:"ADDRESS" help:"Whose certificates they are. Default: the last one's, which is the root's."`
 	ChannelBinding string  `placeholder:"TYPE" help:"Bind the proof of cryptosign or SCRAM to the TLS connection: tls-unique or tls-exporter."`
 	Cert           string  `placeholder:"FILE" help:"A client certificate in PEM form, for wss:// and rss://."`
 	CertKey        string  `placeholder:"FILE" help:"Its private key. Default: it is in the file of --cert."`
@@ -54,7 +57,7 @@ func (f *loginFlags) method(absent string) (string, error) {
 		if !slices.Contains(authmethods[:], name) {
 			return "", usageError(fmt.Errorf("--authmethod: %q is none of %s", name, strings.Join(authmethods[:], ", ")))
 		}
-	case f.Key != "":
+	case f.Key != "", f.Certificates != "":
 		name = auth.MethodCryptosign
 	case f.Ticket != nil, f.Authid != "" && f.Cert == "" && f.Secret == nil:
 		name = auth.MethodTicket
@@ -64,6 +67,9 @@ func (f *loginFlags) method(absent string) (string, error) {
 		name = auth.MethodTLS
 	default:
 		name = absent
+	}
+	if f.Trustroot != "" && f.Certificates == "" {
+		return "", usageError(errors.New("--trustroot goes with --certificates: the file of those of that root"))
 	}
 	switch name {
 	case auth.MethodTicket, auth.MethodWAMPCRA, auth.MethodSCRAM, auth.MethodCrossbarSCRAM:
@@ -105,11 +111,38 @@ func (f *loginFlags) prover(ctx context.Context, method string, in io.Reader) (p
 		if err != nil {
 			return nil, "", fmt.Errorf("--key: %w", err)
 		}
-		return client.Cryptosign(key, f.ChannelBinding), " pubkey=" + hex.EncodeToString(key.Public().(ed25519.PublicKey)), nil
+		proof := " pubkey=" + hex.EncodeToString(key.Public().(ed25519.PublicKey))
+		if f.Certificates == "" {
+			return client.Cryptosign(key, f.ChannelBinding), proof, nil
+		}
+		certificates, root, err := f.readCertificates()
+		if err != nil {
+			return nil, "", fmt.Errorf("--certificates: %w", err)
+		}
+		return client.CertifiedCryptosign(key, f.ChannelBinding, root, certificates), proof + " trustroot=" + root, nil
 	case auth.MethodTLS:
 		return client.Certificate(), "", nil
 	}
 	return client.Anonymous(), "", nil
+}
+
+// readCertificates returns those of the file, in JSON, and the address of their root.
+// Whether they hold is the router's to say.
+func (f *loginFlags) readCertificates() (certificates []byte, root string, err error) {
+	certificates, err = readBounded(f.Certificates)
+	if err != nil {
+		return nil, "", err
+	}
+	chain, err := trustroot.ParseChain(certificates)
+	switch {
+	case err != nil:
+		return nil, "", fmt.Errorf("%s: %w", f.Certificates, err)
+	case f.Trustroot != "":
+		return certificates, f.Trustroot, nil
+	case len(chain.Authorities) == 0:
+		return nil, "", usageError(errors.New("the file has the key's own certificate alone: say whose it is with --trustroot"))
+	}
+	return certificates, chain.Root().String(), nil
 }
 
 // readSecret returns the flag's, else the environment's, else a line of standard
@@ -149,12 +182,7 @@ func readSecret(ctx context.Context, what string, flag *string, variable string,
 
 // readKey reads an Ed25519 key. An error does not repeat what the file holds.
 func readKey(name string) (ed25519.PrivateKey, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	data, err := readBounded(name)
 	if err != nil {
 		return nil, err
 	}
@@ -173,6 +201,20 @@ func readKey(name string) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("%s holds neither a seed (64 hexadecimal digits, or 32 bytes) nor PEM", name)
 	}
 	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+// readBounded reads a file of no more than maxKeyFile bytes.
+func readBounded(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err == nil && len(data) > maxKeyFile {
+		err = fmt.Errorf("%s is longer than %d bytes", name, maxKeyFile)
+	}
+	return data, err
 }
 
 // certificate is the one of --cert.

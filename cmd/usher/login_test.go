@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/pbkdf2"
@@ -17,6 +18,7 @@ import (
 	"testing"
 
 	"usher/router/auth"
+	"usher/router/trustroot/trustroottest"
 )
 
 // The seed and the public key of cryptosign's user in these tests.
@@ -79,10 +81,11 @@ transports:
           ticket: {type: static, principals: {joe: {ticket: s3cret, role: user}}}
           wampcra: {type: static, users: {joe: {secret: s3cret, role: user}, ann: {secret: %s, salt: salt123, iterations: 100, keylen: 16, role: user}}}
           scram: {type: static, principals: {joe: {kdf: pbkdf2, salt: O8PKAd0dUByhwi4cXX0W/g==, iterations: 4096, stored-key: %s, server-key: %s, role: user}}}
-          cryptosign: {type: static, principals: {joe: {authorized_keys: [%s], role: user, realm: realm1}}}
+          cryptosign: {type: static, principals: {joe: {authorized_keys: [%s], role: user, realm: realm1}}, trustroots: {'%s': {role: user, realm: realm1, certificates: '%s'}}}
           tls: {type: static, principals: {device: {certificate-sha256: '%s', role: user}}}
   - {type: rawsocket, endpoint: {type: tcp, interface: 127.0.0.1, port: 0, tls: *tls}, auth: *auth}
-`, craKey(t, "s3cret", "salt123", 100, 16), stored, server, publicKey, auth.SHA256(client))
+`, craKey(t, "s3cret", "salt123", 100, 16), stored, server, publicKey,
+		root.Address(), trustroottest.Chain(root.Issue(delegate, 4), root.Issue(root, 63)), auth.SHA256(client))
 }
 
 // craKey is a salted secret of WAMP-CRA.
@@ -95,7 +98,10 @@ func craKey(t *testing.T, password, salt string, iterations, keylen int) string 
 	return base64.StdEncoding.EncodeToString(key)
 }
 
-// writeKeys writes keys for cryptosign in their forms.
+// root vouches for delegate, who holds the key of other.hex.
+var root, delegate = trustroottest.NewKey(1), trustroottest.NewKey(2)
+
+// writeKeys writes keys for cryptosign in their forms, and certificates.
 func writeKeys(t *testing.T, dir string) {
 	t.Helper()
 	raw, err := hex.DecodeString(seed)
@@ -111,6 +117,10 @@ func writeKeys(t *testing.T, dir string) {
 	save(t, filepath.Join(dir, "key.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
 	save(t, filepath.Join(dir, "other.hex"), strings.Repeat("12", 32))
 	save(t, filepath.Join(dir, "broken.hex"), "s3cret")
+	certified := hex.EncodeToString(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{0x12}, 32)).Public().(ed25519.PublicKey))
+	save(t, filepath.Join(dir, "chain.json"), string(trustroottest.Chain(delegate.Delegate(certified), root.Issue(delegate, 4), root.Issue(root, 63))))
+	save(t, filepath.Join(dir, "own.json"), string(trustroottest.Chain(delegate.Delegate(certified))))
+	save(t, filepath.Join(dir, "stranger.json"), string(trustroottest.Chain(delegate.Delegate(certified), delegate.Issue(delegate, 63))))
 }
 
 // logins are command lines that log in, by method, and what comes of them.
@@ -138,6 +148,10 @@ var logins = []struct {
 	{"--realm= --key DIR/key.hex", "", "user", ""},
 	{"--authid joe --key DIR/other.hex", "", "", denied},
 	{"--authid eve --key DIR/key.hex", "", "", denied},
+	{"--key DIR/other.hex --certificates DIR/chain.json", "", "user", ""},
+	{"--realm= --key DIR/other.hex --certificates DIR/own.json --trustroot " + root.Address().String(), "", "user", ""},
+	{"--key DIR/key.hex --certificates DIR/chain.json", "", "", "wamp.error.authentication_denied: the certificates prove nothing: they are for another key than pubkey"},
+	{"--key DIR/other.hex --certificates DIR/stranger.json", "", "", "wamp.error.authentication_denied: the certificates prove nothing: the trust root " + delegate.Address().String() + " is not trusted here"},
 	{"--cert DIR/client_0.both", "", "user", ""},
 	{"--cert DIR/client_0.pem --cert-key DIR/client_0.key", "", "user", ""},
 	{"--cert DIR/client_1.both", "", "", denied},
@@ -168,14 +182,18 @@ func TestTryEveryMethod(t *testing.T) {
 		})
 	}
 	for args, want := range map[string]string{
-		"--method wampcra":             `--authid is missing: somebody must log in by method wampcra`,
-		"--method magic":               `--authmethod: "magic" is none of anonymous, ticket, jwt, wampcra, scram, wamp-scram, cryptosign, tls`,
-		"--method cryptosign":          `--key is missing`,
-		"--method tls":                 `--cert is missing`,
-		"--authid joe --secret s3cret": `--secret goes with --authmethod`,
-		"--key DIR/broken.hex":         `--key: .*broken.hex holds neither a seed`,
-		"--key DIR/ca.pem":             `--key: .*ca.pem: the PEM block "CERTIFICATE" is no Ed25519 key`,
-		"--key DIR/nowhere":            `--key: .*nowhere`,
+		"--method wampcra":                                    `--authid is missing: somebody must log in by method wampcra`,
+		"--method magic":                                      `--authmethod: "magic" is none of anonymous, ticket, jwt, wampcra, scram, wamp-scram, cryptosign, tls`,
+		"--method cryptosign":                                 `--key is missing`,
+		"--certificates DIR/own.json":                         `--key is missing`,
+		"--key DIR/other.hex --certificates DIR/own.json":     `--certificates: .*alone: say whose it is with --trustroot`,
+		"--key DIR/other.hex --certificates DIR/key.hex":      `--certificates: .*key.hex: read the certificates: `,
+		"--key DIR/other.hex --trustroot 0x":                  `--trustroot goes with --certificates`,
+		"--method tls":                                        `--cert is missing`,
+		"--authid joe --secret s3cret":                        `--secret goes with --authmethod`,
+		"--key DIR/broken.hex":                                `--key: .*broken.hex holds neither a seed`,
+		"--key DIR/ca.pem":                                    `--key: .*ca.pem: the PEM block "CERTIFICATE" is no Ed25519 key`,
+		"--key DIR/nowhere":                                   `--key: .*nowhere`,
 		"--key DIR/key.hex --channel-binding tls-exporter":    `channel binding "tls-exporter" is not available on this connection`,
 		"--cert DIR/stranger.both":                            `refuses the certificate of --cert, and the connection with it`,
 		"--cert DIR/client_0.pem --cert-key DIR/client_1.key": `--cert: `,

@@ -20,6 +20,7 @@ import (
 // one whose key the Authenticator accepts. Exactly one of the two is set.
 type Cryptosign struct {
 	Authenticator *Dynamic
+	Roots         []Root // whom certificates are believed beside users; none with an Authenticator
 
 	users map[string]User   // by authid
 	byKey map[string]string // authid by key, for clients that name none
@@ -87,11 +88,19 @@ func (c *cryptosignDialogue) begin(d *Dialogue) Outcome {
 			Message: `authentication method "cryptosign" needs a pubkey of 64 hexadecimal digits in HELLO.Details.authextra`}}
 	}
 	r.Pubkey = key
-	if refusal := d.needs(false, assigned(c.method.Authenticator, c.method.users)); refusal != nil {
+	if refusal := d.needs(false, c.method.assigned()); refusal != nil {
+		return Outcome{Refuse: refusal}
+	}
+	root, refusal := c.delegated(r)
+	if refusal != nil {
 		return Outcome{Refuse: refusal}
 	}
 	if c.method.Authenticator != nil {
 		return d.ask(c.method.Authenticator)
+	}
+	if root != nil {
+		c.principal, c.unusable = d.user(&User{Role: root.Role, Realm: root.Realm})
+		return c.send(d)
 	}
 	if r.Authid == "" {
 		if r.Authid = c.method.byKey[key]; r.Authid == "" {
@@ -103,6 +112,16 @@ func (c *cryptosignDialogue) begin(d *Dialogue) Outcome {
 		c.principal, c.unusable = d.user(&u)
 	}
 	return c.send(d)
+}
+
+// assigned reports whether everybody who may join has a realm.
+func (m *Cryptosign) assigned() bool {
+	for i := range m.Roots {
+		if m.Roots[i].Realm == "" {
+			return false
+		}
+	}
+	return assigned(m.Authenticator, m.users) || m.Authenticator == nil && len(m.users) == 0 && len(m.Roots) > 0
 }
 
 func (c *cryptosignDialogue) decided(d *Dialogue, p *Principal) Outcome {

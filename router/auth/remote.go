@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"usher/router/trustroot"
 	"usher/router/wamp"
 )
 
@@ -18,14 +19,15 @@ import (
 
 // remoteDetails is the third argument of the call.
 type remoteDetails struct {
-	Ticket     string           `json:"ticket,omitempty"`
-	Session    wamp.ID          `json:"session"`
-	Authmethod string           `json:"authmethod"`
-	Authid     *string          `json:"authid"`
-	Authrole   *string          `json:"authrole"`
-	Pubkey     string           `json:"pubkey,omitempty"`
-	Authextra  json.RawMessage  `json:"authextra"`
-	Transport  *remoteTransport `json:"transport"`
+	Ticket     string            `json:"ticket,omitempty"`
+	Session    wamp.ID           `json:"session"`
+	Authmethod string            `json:"authmethod"`
+	Authid     *string           `json:"authid"`
+	Authrole   *string           `json:"authrole"`
+	Pubkey     string            `json:"pubkey,omitempty"`
+	Delegation *remoteDelegation `json:"delegation,omitempty"`
+	Authextra  json.RawMessage   `json:"authextra"`
+	Transport  *remoteTransport  `json:"transport"`
 }
 
 // remoteTransport describes the connection in the words of 2015 and, beside
@@ -77,6 +79,26 @@ func newRemoteCertificate(c *x509.Certificate) *remoteCertificate {
 	}
 }
 
+// remoteDelegation is what cryptosign certificates say.
+type remoteDelegation struct {
+	Trustroot         string `json:"trustroot"`
+	Delegate          string `json:"delegate"`
+	Realm             string `json:"realm"`
+	ChainID           uint64 `json:"chain_id"`
+	VerifyingContract string `json:"verifying_contract"`
+	Capabilities      uint64 `json:"capabilities"` // bits
+}
+
+func newRemoteDelegation(d *trustroot.Delegation) *remoteDelegation {
+	if d == nil {
+		return nil
+	}
+	return &remoteDelegation{
+		Trustroot: d.Trustroot.String(), Delegate: d.Delegate.String(), Realm: d.Realm.String(),
+		ChainID: d.ChainID, VerifyingContract: d.Contract.String(), Capabilities: d.Capabilities,
+	}
+}
+
 func lowerKeys(m map[string]string) map[string]string {
 	lower := make(map[string]string, len(m))
 	for key, value := range m {
@@ -95,6 +117,7 @@ func RemoteArgs(r *Request, authextra []byte) (wamp.Payload, error) {
 		Authid:     orNull(r.Authid),
 		Authrole:   orNull(r.Authrole),
 		Pubkey:     r.Pubkey,
+		Delegation: newRemoteDelegation(r.Delegation),
 		Authextra:  authextra,
 	}
 	if len(authextra) == 0 {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"time"
 
+	"usher/router/trustroot"
 	"usher/router/wamp"
 )
 
@@ -30,11 +31,12 @@ type Request struct {
 	Authid     string
 	Authrole   string // role asked for
 	Authmethod string
-	Authextra  wamp.Value // HELLO.Details.authextra
-	Extra      Extra      // what of Authextra the methods know
-	Ticket     string     // secret: must not be logged
-	Pubkey     string     // that the client says is its own: 64 hexadecimal digits in lower case
-	Session    wamp.ID    // the id that the session will have
+	Authextra  wamp.Value            // HELLO.Details.authextra
+	Extra      Extra                 // what of Authextra the methods know
+	Ticket     string                // secret: must not be logged
+	Pubkey     string                // that the client says is its own: 64 hexadecimal digits in lower case
+	Delegation *trustroot.Delegation // of Pubkey: what the client's certificates say, whoever their root is; nil: there are none
+	Session    wamp.ID               // the id that the session will have
 	Transport  *Transport
 	Now        time.Time // when it is judged, for tools that try a login at another time; zero: now
 }
@@ -47,7 +49,8 @@ type Extra struct {
 	ChannelBinding string // its type; cryptosign and SCRAM
 	CbindData      string // SCRAM, in AUTHENTICATE
 	Challenge      string // cryptosign: what the router is to sign
-	Trustroot      string // cryptosign
+	Trustroot      string // cryptosign: whose certificates these are
+	Certificates   []byte // cryptosign: a list, in JSON
 }
 
 // Transport describes the connection that a Request came over. It is immutable.

@@ -151,6 +151,9 @@ type cryptosignProver struct {
 	key     ed25519.PrivateKey
 	binding string // type of channel binding; empty: none
 	channel []byte
+
+	trustroot    string
+	certificates []byte // in JSON; nil: none are shown
 }
 
 // Cryptosign signs challenges with a key. binding is "tls-unique", "tls-exporter",
@@ -159,9 +162,15 @@ func Cryptosign(key ed25519.PrivateKey, binding string) Prover {
 	return &cryptosignProver{silent: silent{auth.MethodCryptosign}, key: key, binding: binding}
 }
 
+// CertifiedCryptosign is Cryptosign for a key that certificates vouch for: a list in
+// JSON, from the key's own on, of which trustroot is the address of the root.
+func CertifiedCryptosign(key ed25519.PrivateKey, binding, trustroot string, certificates []byte) Prover {
+	return &cryptosignProver{silent: silent{auth.MethodCryptosign}, key: key, binding: binding, trustroot: trustroot, certificates: certificates}
+}
+
 func (p *cryptosignProver) Hello(t *auth.Transport) (auth.Extra, error) {
 	public := p.key.Public().(ed25519.PublicKey)
-	e := auth.Extra{Pubkey: hex.EncodeToString(public), ChannelBinding: p.binding}
+	e := auth.Extra{Pubkey: hex.EncodeToString(public), ChannelBinding: p.binding, Trustroot: p.trustroot, Certificates: p.certificates}
 	if p.binding == "" {
 		return e, nil
 	}
@@ -299,7 +308,10 @@ func (p *scramProver) Welcomed(authextra wamp.Value) error {
 
 // Authextra is e as it stands in HELLO and AUTHENTICATE; absent where it is empty.
 func Authextra(e auth.Extra) (wamp.Value, error) {
-	said := map[string]string{}
+	said := map[string]any{}
+	if len(e.Certificates) > 0 {
+		said["certificates"] = json.RawMessage(e.Certificates)
+	}
 	for name, value := range map[string]string{
 		"pubkey": e.Pubkey, "nonce": e.Nonce, "channel_binding": e.ChannelBinding,
 		"cbind_data": e.CbindData, "challenge": e.Challenge, "trustroot": e.Trustroot,

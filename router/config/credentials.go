@@ -3,9 +3,12 @@ package config
 import (
 	"crypto/sha1"
 	"crypto/sha256"
+	"math"
 	"regexp"
+	"slices"
 
 	"usher/router/auth"
+	"usher/router/trustroot"
 )
 
 // environment is how Crossbar.io's files name a variable in place of a secret.
@@ -35,13 +38,18 @@ func (r *reader) user(f *fields, c *Config) auth.User {
 }
 
 // users reads what the methods share whose clients prove who they are: either who is
-// asked, or a dict by authid under key, of which read takes what is the method's own.
-// ok: the method can be had.
-func (r *reader) users(f *fields, c *Config, method, key string, read func(authid string, f *fields, u *auth.User)) (users map[string]auth.User, d *auth.Dynamic, ok bool) {
+// asked, or a dict by authid under key, of which read takes what is the method's own. It
+// may be absent where one of the keys is there that can stand instead. ok: the method
+// can be had.
+func (r *reader) users(f *fields, c *Config, method, key string, read func(authid string, f *fields, u *auth.User), instead ...string) (users map[string]auth.User, d *auth.Dynamic, ok bool) {
 	switch r.methodType(f, method) {
 	case "static":
 		users = map[string]auth.User{}
-		r.eachPrincipal(f.need(key), func(authid string, f *fields) {
+		principals := f.get(key)
+		if principals.absent() && !slices.ContainsFunc(instead, f.n.has) {
+			principals = f.need(key)
+		}
+		r.eachPrincipal(principals, func(authid string, f *fields) {
 			u := r.user(f, c)
 			read(authid, f, &u)
 			users[authid] = u
@@ -124,15 +132,20 @@ func key(v value) []byte {
 
 func (r *reader) cryptosign(v value, c *Config) *auth.Cryptosign {
 	f := v.fields()
-	for _, name := range []string{"trustroot", "trustroots"} {
-		roots := f.get(name)
-		if roots.absent() {
-			continue
+	var roots []auth.Root
+	if r.crossbar {
+		for _, name := range []string{"trustroot", "trustroots"} {
+			theirs := f.get(name)
+			if theirs.absent() {
+				continue
+			}
+			theirs.warn("trust roots are not read from Crossbar.io's files: write them in usher.yaml, name the keys, or ask an authenticator; nobody joins by a certificate chain")
+			if f.n != nil && !f.n.has("principals") && !f.n.has("authenticator") {
+				return nil // there is nothing else
+			}
 		}
-		roots.unsupported("trust roots are not supported: name the keys, or ask an authenticator; nobody joins by a certificate chain")
-		if f.n != nil && !f.n.has("principals") && !f.n.has("authenticator") {
-			return nil // there is nothing else
-		}
+	} else if f.n != nil && f.n.has("trustroots") {
+		roots = r.trustroots(f, c)
 	}
 	users, d, ok := r.users(f, c, auth.MethodCryptosign, "principals", func(authid string, f *fields, u *auth.User) {
 		list := f.need("authorized_keys")
@@ -149,14 +162,66 @@ func (r *reader) cryptosign(v value, c *Config) *auth.Cryptosign {
 		if err := u.Credentials.CheckKeys(); err != nil {
 			f.fail("%s", err)
 		}
-	})
+	}, "trustroots")
 	switch {
 	case !ok:
 		return nil
 	case d != nil:
+		if len(roots) > 0 {
+			f.get("trustroots").fail("trustroots go with type: static; an authenticator decides by request.delegation")
+		}
 		return &auth.Cryptosign{Authenticator: d}
 	}
-	return auth.NewCryptosign(users)
+	m := auth.NewCryptosign(users)
+	m.Roots = roots
+	return m
+}
+
+// trustroots reads standalone trust roots, by address:
+//
+//	role, realm          of those who show certificates of this root
+//	chain_id, verifying_contract, certificate_realm
+//	                     what the certificates are to be for; absent: anything
+//	certificates         those that need not be shown, in JSON: a list that ends
+//	                     with the root's
+func (r *reader) trustroots(f *fields, c *Config) (roots []auth.Root) {
+	address := func(v value) (a trustroot.Address) {
+		if s := v.name(); s != "" {
+			var err error
+			if a, err = trustroot.ParseAddress(s); err != nil {
+				v.fail("%s", err)
+			}
+		}
+		return a
+	}
+	f.get("trustroots").each(func(key string, v value) {
+		f := v.fields()
+		u := r.user(f, c)
+		root := auth.Root{
+			Role: u.Role, Realm: u.Realm,
+			ChainID:          uint64(f.get("chain_id").integer(1, math.MaxInt)),
+			Contract:         address(f.get("verifying_contract")),
+			CertificateRealm: address(f.get("certificate_realm")),
+		}
+		var err error
+		if root.Address, err = trustroot.ParseAddress(key); err != nil {
+			v.fail("%s", err)
+		} else if slices.ContainsFunc(roots, func(other auth.Root) bool { return other.Address == root.Address }) {
+			v.fail("this address stands here twice")
+		}
+		if known := f.get("certificates"); known.name() != "" {
+			if root.Authorities, err = trustroot.ParseAuthorities([]byte(known.text())); err != nil {
+				known.fail("%s", err)
+			} else if of, err := trustroot.VerifyAuthorities(root.Authorities); err != nil {
+				known.fail("%s", err)
+			} else if of != root.Address {
+				known.fail("they are of the trust root %s", of)
+			}
+		}
+		f.done(nil)
+		roots = append(roots, root)
+	})
+	return roots
 }
 
 func (r *reader) certificates(v value, c *Config) *auth.TLS {

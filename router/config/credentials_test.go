@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"usher/router/auth"
+	"usher/router/trustroot"
+	"usher/router/trustroot/trustroottest"
 )
 
 // withAuth is minimal with another auth section, in flow style, and a realm2 that
@@ -26,6 +28,24 @@ var (
 )
 
 func TestMethods(t *testing.T) {
+	ca := trustroottest.NewKey(1)
+	authorities := trustroottest.Chain(ca.Issue(trustroottest.NewKey(2), 4), ca.Issue(ca, 63))
+	known, err := trustroot.ParseAuthorities(authorities)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := func(s string) trustroot.Address {
+		a, err := trustroot.ParseAddress(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	trusting := func(roots ...auth.Root) *auth.Cryptosign {
+		m := auth.NewCryptosign(map[string]auth.User{})
+		m.Roots = roots
+		return m
+	}
 	keys := func(n byte) []byte { return []byte(strings.Repeat(string([]byte{n}), 32)) }
 	for _, test := range []struct {
 		section string
@@ -53,6 +73,10 @@ func TestMethods(t *testing.T) {
 		{"cryptosign: {type: static, principals: {joe: {authorized_keys: [" + pubkey + "], role: frontend, realm: realm1}}}",
 			auth.Methods{Cryptosign: auth.NewCryptosign(map[string]auth.User{"joe": {Role: "frontend", Realm: "realm1",
 				Credentials: auth.Credentials{AuthorizedKeys: []string{strings.ToLower(pubkey)}}}})}},
+		{"cryptosign: {type: static, trustroots: {'" + ca.Address().String() + "': {role: frontend, realm: realm1, chain_id: 1, verifying_contract: '" + trustroottest.Contract + "', certificate_realm: '" + trustroottest.Realm + "', certificates: '" + string(authorities) + "'}, '0x0000000000000000000000000000000000000001': {role: other}}}",
+			auth.Methods{Cryptosign: trusting(
+				auth.Root{Address: ca.Address(), Role: "frontend", Realm: "realm1", ChainID: 1, Contract: address(trustroottest.Contract), CertificateRealm: address(trustroottest.Realm), Authorities: known},
+				auth.Root{Address: trustroot.Address{19: 1}, Role: "other"})}},
 	} {
 		c := parse(t, "usher.yaml", withAuth(t, test.section))
 		if got := c.Transports[0].Paths[0].WebSocket.Auth; !reflect.DeepEqual(got, test.want) {
@@ -62,6 +86,11 @@ func TestMethods(t *testing.T) {
 }
 
 func TestMethodErrors(t *testing.T) {
+	const trustroot = "0xf766Dc789CF04CD18aE75af2c5fAf2DA6650Ff57"
+	ca := trustroottest.NewKey(1)
+	trustroots := func(fields string) string {
+		return "cryptosign: {type: static, trustroots: {'" + trustroot + "': {" + fields + "}}}"
+	}
 	scram := func(more string) string {
 		return "scram: {type: static, principals: {joe: {role: frontend, kdf: pbkdf2, salt: AAAA, iterations: 5, stored-key: " + hexKey + ", server-key: " + hexKey + more + "}}}"
 	}
@@ -88,7 +117,20 @@ func TestMethodErrors(t *testing.T) {
 		{scram("") + ", wamp-scram: {type: dynamic, authenticator: com.example.authenticate}", "wamp-scram", "scram and wamp-scram are two names of one method: keep one, clients may use both"},
 		{"cryptosign: {type: static, principals: {joe: {authorized_keys: [], role: frontend}}}", "cryptosign.principals.joe.authorized_keys", `the list is empty: "joe" could not log in`},
 		{"cryptosign: {type: static, principals: {joe: {authorized_keys: ['xy'], role: frontend}}}", "cryptosign.principals.joe.authorized_keys[0]", `"xy" is not a public key of 64 hexadecimal digits`},
-		{"cryptosign: {type: static, principals: {joe: {authorized_keys: [" + hexKey + "], role: frontend}}, trustroots: [a]}", "cryptosign.trustroots", "trust roots are not supported: name the keys, or ask an authenticator; nobody joins by a certificate chain"},
+		{"cryptosign: {type: static, principals: {}, trustroots: [a]}", "cryptosign.trustroots", "want a dict, this is a list"},
+		{"cryptosign: {type: static}", "cryptosign", `"principals" is missing`},
+		{"cryptosign: {type: static, trustroots: {joe: {role: frontend}}}", "cryptosign.trustroots.joe", `"joe" is not an address of 0x and 40 hexadecimal digits`},
+		{"cryptosign: {type: static, trustroots: {'" + strings.Replace(trustroot, "f766", "F766", 1) + "': {role: frontend}}}", "cryptosign.trustroots." + strings.Replace(trustroot, "f766", "F766", 1), "the address " + strings.Replace(trustroot, "f766", "F766", 1) + " has a wrong checksum"},
+		{trustroots(""), "cryptosign.trustroots." + trustroot, `"role" is missing`},
+		{trustroots("role: fronted"), "cryptosign.trustroots." + trustroot + ".role", `no realm has the role "fronted": nobody can join with it; did you mean "frontend"?`},
+		{trustroots("role: frontend, chain_id: 0"), "cryptosign.trustroots." + trustroot + ".chain_id", "0 is not from 1 to "},
+		{trustroots("role: frontend, verifying_contract: a"), "cryptosign.trustroots." + trustroot + ".verifying_contract", `"a" is not an address`},
+		{trustroots("role: frontend, certificate_realm: realm1"), "cryptosign.trustroots." + trustroot + ".certificate_realm", `"realm1" is not an address`},
+		{trustroots("role: frontend, certificates: '['"), "cryptosign.trustroots." + trustroot + ".certificates", "read the certificates: unexpected end of JSON input"},
+		{trustroots("role: frontend, certificates: '[]'"), "cryptosign.trustroots." + trustroot + ".certificates", "there is no certificate of an authority"},
+		{trustroots("role: frontend, certificates: '" + string(trustroottest.Chain(ca.Issue(ca, 1))) + "'"), "cryptosign.trustroots." + trustroot + ".certificates", "they are of the trust root " + ca.Address().String()},
+		{trustroots("role: frontend}, '" + strings.ToLower(trustroot) + "': {role: frontend"), "cryptosign.trustroots." + strings.ToLower(trustroot), "this address stands here twice"},
+		{"cryptosign: {type: dynamic, authenticator: com.example.authenticate, trustroots: {'" + trustroot + "': {role: frontend}}}", "cryptosign.trustroots", "trustroots go with type: static; an authenticator decides by request.delegation"},
 		{"tls: {type: static, principals: {joe: {role: frontend}}}", "tls.principals.joe", "which certificate is it? Write certificate-sha256, certificate-sha1 or subject, its common name"},
 		{"tls: {type: static, principals: {joe: {role: frontend, certificate-sha1: 'AA:BB'}}}", "tls.principals.joe.certificate-sha1", `"AA:BB" is not a fingerprint of 20 pairs of hexadecimal digits, as openssl x509 -noout -fingerprint prints it`},
 		{"tls: {type: static, principals: {joe: {role: frontend, subject: joe}}}", "tls", "no client has a certificate here: give the endpoint tls: {ca_certificates: […]}, the files of whoever issues them"},

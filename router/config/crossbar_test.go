@@ -50,7 +50,7 @@ func TestCrossbarWarnings(t *testing.T) {
 			`n.json:3:147: workers[0].transports[0].paths.ws.auth.ldap: the method "ldap" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign, tls and cookie`,
 		}},
 		{strings.Replace(path(``), `{"anonymous"`, `{"cryptosign": {"type": "static", "trustroots": {"realm1": {"certificate": "x"}}}, "anonymous"`, 1), []string{
-			`n.json:3:186: workers[0].transports[0].paths.ws.auth.cryptosign.trustroots: trust roots are not supported: name the keys, or ask an authenticator; nobody joins by a certificate chain`,
+			`n.json:3:186: workers[0].transports[0].paths.ws.auth.cryptosign.trustroots: trust roots are not read from Crossbar.io's files: write them in usher.yaml, name the keys, or ask an authenticator; nobody joins by a certificate chain`,
 		}},
 		{strings.Replace(path(``), `[{"uri": "*", `, `[{"uri": "*", "allow": {"publish": true}}, {"uri": "*", `, 1), []string{
 			`n.json:2:120: workers[0].realms[0].roles[0].permissions[1]: the rule for " (prefix)" is here twice; this one counts, not that of line 2`,
@@ -59,7 +59,7 @@ func TestCrossbarWarnings(t *testing.T) {
 			`n.json:3:159: workers[0].transports[0].paths.ws.auth.wampcra.type: functions in Python do not run in usher: write an authenticator in Lua, and here type: dynamic, authenticator: its URI; the method is not offered to clients`,
 		}},
 		{strings.Replace(path(``), `{"anonymous"`, `{"cryptosign": {"type": "static", "trustroots": {}, "principals": {}}, "tls": {"type": "static", "principals": {}}, "anonymous"`, 1), []string{
-			`n.json:3:186: workers[0].transports[0].paths.ws.auth.cryptosign.trustroots: trust roots are not supported: name the keys, or ask an authenticator; nobody joins by a certificate chain`,
+			`n.json:3:186: workers[0].transports[0].paths.ws.auth.cryptosign.trustroots: trust roots are not read from Crossbar.io's files: write them in usher.yaml, name the keys, or ask an authenticator; nobody joins by a certificate chain`,
 			`n.json:3:216: workers[0].transports[0].paths.ws.auth.tls: no client has a certificate here: give the endpoint tls: {ca_certificates: […]}, the files of whoever issues them`,
 		}},
 		{strings.Replace(path(``), anonymous, ``, 1), []string{

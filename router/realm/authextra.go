@@ -38,9 +38,13 @@ func readExtra(v wamp.Value) (e auth.Extra) {
 		case "trustroot":
 			field = &e.Trustroot
 		}
-		if field != nil && kind == codec.KindString {
+		switch {
+		case key == "certificates" && kind == codec.KindList:
+			// What cannot be written in JSON is no certificate.
+			e.Certificates, _ = codec.AppendValue(nil, wamp.JSON, wamp.Value{Format: v.Format, Bytes: r.Raw(kind)})
+		case field != nil && kind == codec.KindString:
 			*field = string(r.Bytes())
-		} else {
+		default:
 			r.Raw(kind)
 		}
 		return true

@@ -11,6 +11,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"usher/router/auth"
+	"usher/router/trustroot"
 	"usher/router/wamp"
 	"usher/scripting"
 	"usher/scripting/lualib"
@@ -162,6 +163,8 @@ func (w *world) readRequest(L *lua.LState, t *lua.LTable) *login {
 				lualib.Errorf(L, "test.authenticate: authextra: %v", err)
 			}
 			r.Authextra = v
+		case name == "delegation":
+			r.Delegation = readDelegation(L, value, text)
 		case name == "transport":
 			w.readTransport(L, r.Transport, value, text)
 		default:
@@ -169,6 +172,40 @@ func (w *world) readRequest(L *lua.LState, t *lua.LTable) *login {
 		}
 	})
 	return l
+}
+
+// readDelegation reads what a client's certificates would have said.
+func readDelegation(L *lua.LState, value lua.LValue, text func(*lua.LTable, string, *string)) *trustroot.Delegation {
+	t, ok := value.(*lua.LTable)
+	if !ok {
+		lualib.Errorf(L, "test.authenticate: delegation must be a table")
+	}
+	var d trustroot.Delegation
+	t.ForEach(func(key, value lua.LValue) {
+		addresses := map[string]*trustroot.Address{
+			"trustroot": &d.Trustroot, "delegate": &d.Delegate, "realm": &d.Realm, "verifying_contract": &d.Contract,
+		}
+		numbers := map[string]*uint64{"chain_id": &d.ChainID, "capabilities": &d.Capabilities}
+		switch name := key.String(); {
+		case addresses[name] != nil:
+			var s string
+			text(t, name, &s)
+			a, err := trustroot.ParseAddress(s)
+			if err != nil {
+				lualib.Errorf(L, "test.authenticate: delegation.%s: %v", name, err)
+			}
+			*addresses[name] = a
+		case numbers[name] != nil:
+			n, ok := value.(lua.LNumber)
+			if !ok || n < 0 || n != lua.LNumber(uint64(n)) {
+				lualib.Errorf(L, "test.authenticate: delegation.%s must be a whole number", name)
+			}
+			*numbers[name] = uint64(n)
+		default:
+			lualib.Errorf(L, "test.authenticate: a delegation has no field %s", quote(name))
+		}
+	})
+	return &d
 }
 
 func (w *world) readTransport(L *lua.LState, to *auth.Transport, value lua.LValue, text func(*lua.LTable, string, *string)) {

@@ -14,7 +14,13 @@ local users = {
 users.scram.role = "user"
 
 router.authenticator("com.example.authenticate", function(request)
-  if request.authmethod == "cryptosign" then
+  if request.delegation then
+    local d = request.delegation
+    if d.trustroot == "0xf766Dc789CF04CD18aE75af2c5fAf2DA6650Ff57" and d.capabilities == 12 and d.chain_id == 0 then
+      return { role = "user", authid = d.delegate }
+    end
+    return nil, "com.example.no_such_root"
+  elseif request.authmethod == "cryptosign" then
     if request.pubkey == crypto.hex_encode(crypto.ed25519_public(seed)) then return "user" end
     return nil, "com.example.no_such_key"
   elseif request.authmethod == "tls" then
@@ -74,6 +80,22 @@ it("signs with a key", function()
   local _, uri = login { authid = "key", key = ("02"):rep(32) }
   expect(uri):to_be("com.example.no_such_key")
 end)
+it("shows certificates of a trust root", function()
+  local delegation = {
+    trustroot = "0xf766dc789cf04cd18ae75af2c5faf2da6650ff57",
+    delegate = "0xf5173a6111B2A6B3C20fceD53B2A8405EC142bF6", capabilities = 12,
+  }
+  expect(test.authenticate(test.request { key = ("02"):rep(32), delegation = delegation })):to_contain {
+    accepted = true, authid = "0xf5173a6111B2A6B3C20fceD53B2A8405EC142bF6",
+  }
+  delegation.trustroot = delegation.delegate
+  local _, uri = login { key = ("02"):rep(32), delegation = delegation }
+  expect(uri):to_be("com.example.no_such_root")
+  for field, wrong in pairs { trustroot = "0x1", capabilities = -1, chain_id = 1.5, root = "x" } do
+    expect(function() test.authenticate(test.request { delegation = { [field] = wrong } }) end):to_raise("delegation")
+  end
+  expect(function() test.authenticate(test.request { delegation = "x" }) end):to_raise("delegation must be a table")
+end)
 it("presents a certificate", function()
   local cert = { subject = { CN = "joe" }, dns_names = { "joe.example.com" } }
   expect(test.authenticate(test.request { transport = { client_cert = cert } })):to_contain { accepted = true, authid = "joe" }
@@ -98,7 +120,7 @@ it("asks an authorizer", function()
   question.action = "publish"
   expect(test.authorize(question).allow):to_be(false)
   question.uri = "com.example.broken"
-  expect(test.authorize(question)):to_equal { allow = false, disclose = false, cache = 0, cause = "judge.lua:27: broken" }
+  expect(test.authorize(question)):to_equal { allow = false, disclose = false, cache = 0, cause = "judge.lua:33: broken" }
 end)
 
 it("lets time pass", function()

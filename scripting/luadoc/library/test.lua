@@ -203,6 +203,7 @@ function Expectation:to_be_near(n, tolerance) end
 ---@field secret? string that a client of wampcra has
 ---@field password? string that a client of scram has
 ---@field key? string that a client of cryptosign has: the private one, 64 hexadecimal digits
+---@field delegation? table what the client's cryptosign certificates say: fields of Delegation
 ---@field session? integer
 ---@field headers? table<string, string> short for transport.http_headers_received
 ---@field transport? table client_cert may be PEM, or a table with subject, dns_names and emails

@@ -440,6 +440,7 @@ function env.get(name) end
 ---@field authextra? table of HELLO
 ---@field ticket? string that was presented
 ---@field pubkey? string that the client proved to have, or says to: hexadecimal digits
+---@field delegation? Delegation of pubkey, where the client showed certificates that hold
 ---@field session integer the id that the session will have
 ---@field generation integer of the script that is asked
 ---@field transport Transport
@@ -456,6 +457,15 @@ function env.get(name) end
 ---@field is_secure boolean TLS, or a trusted proxy says so
 ---@field path? string of the upgrade request
 ---@field query? string of the upgrade request, as it stands
+
+---What a client's cryptosign certificates say. They hold, whoever their trust root is: compare it.
+---@class Delegation
+---@field trustroot string address of the root, with its checksum (EIP-55)
+---@field delegate string address of who holds the key
+---@field realm string address that the certificates are for
+---@field chain_id integer
+---@field verifying_contract string address
+---@field capabilities integer bits, of who vouches for the delegate
 
 ---The certificate that a client presented, and that was verified.
 ---@class ClientCertificate
