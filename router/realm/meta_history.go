@@ -199,8 +199,7 @@ func (c *metaCall) writeEvents(sub *subscription, events []*keptEvent, limit int
 	rules := s.rules.Load()
 	n := 0
 	for _, k := range events {
-		d := rules.decide(k.topic)
-		if !d.allows(auth.Subscribe) && !(isGranted && rules.leavesOpen(d)) || !k.admits(s) {
+		if !rules.permits(auth.Subscribe, k.topic, isGranted) || !k.admits(s) {
 			continue
 		}
 		event := k.forSubscriber(sub, s)

@@ -84,9 +84,7 @@ func (reg *registration) setCallees(l []*offer) { reg.list.Store(&l) }
 // mayServe reports whether the callee's role may still serve a concrete
 // procedure: a pattern is allowed as a whole, and its role's rules may be new.
 func (o *offer) mayServe(procedure string) bool {
-	r := o.session.rules.Load()
-	d := r.decide(procedure)
-	return d.allows(auth.Register) || o.isGranted && r.leavesOpen(d)
+	return o.session.rules.Load().permits(auth.Register, procedure, o.isGranted)
 }
 
 // candidates goes through the callees of a registration as its policy says: the

@@ -188,7 +188,7 @@ func (s *session) sendRetained(b *transport.Batch, sub *subscription, m *member,
 	var events []retainedEvent
 	rules := s.rules.Load()
 	for _, t := range topics {
-		if d := rules.decide(t[0].topic); !d.allows(auth.Subscribe) && !(isGranted && rules.leavesOpen(d)) {
+		if !rules.permits(auth.Subscribe, t[0].topic, isGranted) {
 			continue
 		}
 		for _, e := range t {

@@ -100,6 +100,13 @@ func (r *rules) decide(uri string) *decision {
 	return d
 }
 
+// permits reports whether the role may do something with a concrete URI, which isGranted
+// says of those that no rule speaks of: the authorizer did when it was asked.
+func (r *rules) permits(a auth.Action, uri string, isGranted bool) bool {
+	d := r.decide(uri)
+	return d.allows(a) || isGranted && r.leavesOpen(d)
+}
+
 func (d *decision) take(rule *auth.Rule) {
 	d.isRuled = true
 	d.allow, d.discloseCaller, d.disclosePublisher = rule.Allow, rule.DiscloseCaller, rule.DisclosePublisher
