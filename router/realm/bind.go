@@ -95,7 +95,7 @@ type place struct {
 
 // mayBind says why b cannot be bound, or nil. The realm is locked.
 func (s *session) mayBind(b Bindings) *ErrorReply {
-	if !s.node.isMember(s) {
+	if s.hasLeft() {
 		return sessionLeft()
 	}
 	if limit := s.node.limits.Registrations; len(b.Registrations) > limit {
@@ -225,11 +225,4 @@ func (s *session) dropSubscriptions(bindings []SubscriptionBinding) (keep map[pl
 		}
 	}
 	return keep
-}
-
-// isMember reports whether s has joined and not left.
-func (n *Node) isMember(s *session) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.sessions[s.id] == s
 }
