@@ -1,11 +1,9 @@
 package realm
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 
-	"usher/router/auth"
 	"usher/router/codec"
 	"usher/router/transport"
 	"usher/router/wamp"
@@ -102,12 +100,12 @@ func (s *session) testify(b *transport.Batch) {
 // under the rules that were in force last.
 func (s *session) bequeath(b *transport.Batch) {
 	all := s.testaments.close()
+	if len(all) == 0 {
+		return
+	}
 	r := s.rules.Load()
 	if r == s.node.noRules {
 		r = s.lastRules.Load()
-	}
-	if len(all) == 0 {
-		return
 	}
 	w := s.node.works.get()
 	defer s.node.works.put(w)
@@ -156,11 +154,7 @@ func metaAddTestament(c *metaCall) *ErrorReply {
 	if p := one.options.Passthru; p != nil && p.Scheme != "" && !s.roles.Publisher.Has(wamp.FeaturePayloadPassthruMode) {
 		return newError(wamp.ErrInvalidArgument, "publish_options have a ppt_scheme, but the publisher did not announce payload_passthru_mode")
 	}
-	d, e := s.consult(context.Background(), c.batch, auth.Publish, topic, wamp.Exact,
-		auth.QuestionOptions{Retain: one.options.Retain, DiscloseMe: one.options.DiscloseMe == wamp.True})
-	if e == nil {
-		e = s.judge(d, s.rules.Load(), topic, &one.options)
-	}
+	d, e := s.mayPublish(c.batch, topic, &one.options)
 	if e != nil {
 		return e
 	}
