@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,7 +45,7 @@ func (s *session) consult(ctx context.Context, b *transport.Batch, action auth.A
 			o.Match = m.String()
 		}
 		var err error
-		if verdict, err = s.node.authorize(ctx, r.role.Authorizer, s.question(action, uri, o)); err != nil {
+		if verdict, err = s.node.Authorize(ctx, r.role.Authorizer, s.question(action, uri, o)); err != nil {
 			return nil, s.authorizationFailed(r.role.Authorizer, action, uri, err)
 		}
 		s.grants.keep(key, epoch, verdict)
@@ -82,14 +83,8 @@ func (s *session) authorizationFailed(authorizer string, action auth.Action, uri
 	return newError(wamp.ErrAuthorizationFailed, "authorization to %s %q failed (reference %s)", action, uri, reference)
 }
 
-// Authorize asks the authorizer registered as uri about q, for tools that try one
-// out.
+// Authorize puts q to whoever is registered as the authorizer in its realm.
 func (n *Node) Authorize(ctx context.Context, uri string, q *auth.Question) (auth.Verdict, error) {
-	return n.authorize(ctx, uri, q)
-}
-
-// authorize puts q to whoever is registered as the authorizer in its realm.
-func (n *Node) authorize(ctx context.Context, uri string, q *auth.Question) (auth.Verdict, error) {
 	o, err := n.authenticator(q.Realm, uri)
 	if err != nil {
 		return auth.Verdict{}, err
@@ -217,7 +212,7 @@ func (g *grants) keep(key grantKey, epoch uint64, v auth.Verdict) {
 	if v.Cache != auth.CacheForever {
 		entry.expires = time.Now().Add(v.Cache)
 	}
-	key.uri = string(append([]byte(nil), key.uri...))
+	key.uri = strings.Clone(key.uri)
 	g.known[key] = entry
 }
 

@@ -60,7 +60,7 @@ func (s *session) cancelInvocation(b *transport.Batch, w *work, id wamp.ID, call
 // interrupt tells a callee to end an invocation and to answer it.
 func (s *session) interrupt(b *transport.Batch, w *work, id wamp.ID, p *pending, mode string) {
 	if p.local != nil {
-		p.local.interrupt()
+		p.local.finish()
 		return
 	}
 	s.sendInterrupt(b, w, id, mode, "")

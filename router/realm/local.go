@@ -251,11 +251,8 @@ func (i *LocalInvocation) Ended() bool {
 	return i.finished
 }
 
-// finish ends the context: nobody waits for the answer any more.
-func (i *LocalInvocation) finish() { i.interrupt() }
-
-// interrupt ends the context.
-func (i *LocalInvocation) interrupt() {
+// finish ends the context.
+func (i *LocalInvocation) finish() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.finished = true

@@ -38,7 +38,7 @@ func isOwnDetail(key string) bool {
 // removes a detail. What identifies the session stays as it is.
 func metaSessionModifyDetails(c *metaCall) *ErrorReply {
 	if !c.caller.rules.Load().settings.ModifyDetails {
-		return newError(wamp.ErrNoSuchProcedure, "no callee is registered for procedure %q", metaModifyDetails)
+		return noSuchProcedure(metaModifyDetails)
 	}
 	id := c.args.id("session")
 	changes := make(map[string][]byte)

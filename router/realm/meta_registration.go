@@ -110,7 +110,7 @@ func metaRegistrationCount(c *metaCall) *ErrorReply {
 	if e != nil {
 		return e
 	}
-	c.result.Uint(uint64(len(reg.sessions())))
+	c.result.Uint(uint64(len(reg.callees())))
 	return nil
 }
 

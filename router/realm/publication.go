@@ -111,13 +111,9 @@ func (p *publication) deliver(sub *subscription) bool {
 			if f.shared == nil {
 				f.shared = transport.NewShared(f.event)
 			}
-			if err := s.conn.SendShared(p.batch, f.shared); err != nil {
-				s.lose(p.topic, err)
-			}
+			s.lose(p.topic, s.conn.SendShared(p.batch, f.shared))
 		default:
-			if err := s.conn.Send(p.batch, f.event); err != nil {
-				s.lose(p.topic, err)
-			}
+			s.lose(p.topic, s.conn.Send(p.batch, f.event))
 		}
 	}
 	return true
