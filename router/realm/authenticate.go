@@ -226,11 +226,11 @@ func (n *Node) authenticator(realmName, uri string) (*offer, error) {
 	if r == nil {
 		return nil, fmt.Errorf("authenticator %q: its realm %q does not exist", uri, realmName)
 	}
+	err := fmt.Errorf("no authenticator is registered as %q in realm %q", uri, realmName)
 	reg, ok := r.registrations.Get(wamp.Exact, uri)
 	if !ok {
-		return nil, fmt.Errorf("no authenticator is registered as %q in realm %q", uri, realmName)
+		return nil, err
 	}
-	err := fmt.Errorf("no authenticator is registered as %q in realm %q", uri, realmName)
 	c := reg.candidates()
 	for o := c.next(); o != nil; o = c.next() {
 		if d := o.session.rules.Load().decide(uri); d.isExact && d.allows(auth.Register) {

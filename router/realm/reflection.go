@@ -107,7 +107,7 @@ func (x *reflection) define(uri string, d *definition) (existed, changed bool, e
 	}
 	mine := definer{}
 	if m := x.sessions[s]; m != nil {
-		mine = definer{m.uris, m.size}
+		mine = *m
 	}
 	n, size, own, ownSize := len(x.definitions)+1, x.size+d.size(uri), len(mine.uris)+1, mine.size+d.size(uri)
 	if old != nil {
