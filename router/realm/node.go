@@ -141,8 +141,12 @@ func (n *Node) Apply(p *Policy) {
 		if s == nil {
 			continue
 		}
+		had := s.rules.Load()
+		if had == n.noRules {
+			continue // it has to leave already, and gets nothing back
+		}
 		if r := next.realms[s.realm.name][s.authrole]; r != nil && n.realms[s.realm.name] == s.realm {
-			s.rules.Store(r)
+			s.rules.CompareAndSwap(had, r) // unless it was disarmed this moment
 			continue
 		}
 		// Until it has left it may do nothing any more.

@@ -270,6 +270,19 @@ func TestApply(t *testing.T) {
 	c.expect(`[3,{"message":"no realm \"realm2\" exists on this router"},"wamp.error.no_such_realm"]`)
 }
 
+// TestApplyAfterTheEnd: a session that has to leave gets no rights back by a policy
+// that comes before it is gone.
+func TestApplyAfterTheEnd(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	leaving, conn := w.member(wamp.JSON, "anyone")
+	leaving.disarm()
+	w.Apply(scenario())
+	leaving.take(t, `[32,1,{},"com.example.topic"]`)
+	if got := string(conn.buffer); !matches(got, `[8,32,1,{},"wamp.error.canceled",["session has left"]]`) {
+		t.Errorf("got %s", got)
+	}
+}
+
 // TestApplyClosesLocals: components whose role went are told.
 func TestApplyClosesLocals(t *testing.T) {
 	w := newWorld(t, scenario(), Limits{})
