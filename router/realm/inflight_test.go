@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"usher/router/wamp"
 )
 
 // TestManyWaitTogether: however many leave a topic while it is being published to,
@@ -78,4 +80,57 @@ func TestWaitIsNotOvertaken(t *testing.T) {
 	leaving.Wait()
 	stop.Store(true)
 	publishing.Wait()
+}
+
+// TestOrderOfEvents: no EVENT comes behind the end of its subscription, nor ahead
+// of its beginning, however slow its publication or its SUBSCRIBED is.
+func TestOrderOfEvents(t *testing.T) {
+	held := func(t *testing.T, what string, act, release func()) {
+		t.Helper()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			act()
+		}()
+		select {
+		case <-done:
+			t.Errorf("%s did not wait", what)
+		case <-time.After(20 * time.Millisecond):
+		}
+		release()
+		<-done
+	}
+	const publish, event = `[16,1,{},"com.example.topic"]`, `[36,1,*,{}]`
+	w := newWorld(t, scenario(), Limits{})
+	listener, conn := w.member(wamp.JSON, "anyone")
+	other, _ := w.member(wamp.JSON, "anyone")
+	canDoAll(listener)
+	has := conn.transcribe()
+	listener.take(t, `[32,1,{},"com.example.topic"]`)
+	has.expect(t, `[33,1,1]`)
+	sub := listener.realm.subscriptionByID(1)
+
+	listener.gate.shut()
+	held(t, "EVENT", func() { other.take(t, publish) }, func() {
+		has.expect(t, "")
+		listener.gate.open()
+	})
+	has.expect(t, event)
+
+	counter := sub.inFlight.begin()
+	held(t, "UNSUBSCRIBED", func() { listener.take(t, `[34,2,1]`) }, func() {
+		has.expect(t, "")
+		sub.inFlight.end(counter)
+	})
+	has.expect(t, `[35,2]`)
+
+	listener.take(t, `[32,3,{},"com.example.topic"]`)
+	has.expect(t, `[33,3,2]`)
+	sub = listener.realm.subscriptionByID(2)
+	counter = sub.inFlight.begin()
+	held(t, "the router's UNSUBSCRIBED", func() { listener.realm.revokeSubscriber(nil, sub.id, listener.id, "x") }, func() {
+		has.expect(t, "")
+		sub.inFlight.end(counter)
+	})
+	has.expect(t, `[35,0,{"subscription":2,"reason":"x"}]`)
 }

@@ -2,6 +2,7 @@ package realm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -292,4 +293,24 @@ func TestSharedAuthenticator(t *testing.T) {
 	err := l.Bind(Bindings{Registrations: []Binding{{URI: authenticatorURI, Options: wamp.RegisterOptions{Invoke: "roundrobin"},
 		Authenticator: authenticatorFunc(func(context.Context, *auth.Request) (*auth.Principal, error) { return nil, nil })}}}, nil)
 	expectReply(t, err, wamp.ErrProcedureAlreadyExists, authenticatorURI)
+}
+
+// TestUnregisteredOnItsWay: a call that found a callee before it unregistered does
+// not reach it behind UNREGISTERED.
+func TestUnregisteredOnItsWay(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	s := newSeveral(t, w, 1, `{}`)
+	q := ask{registration: s.caller.realm.registrationByID(1), procedure: "com.example.work"}
+	found := q.registration.callees()[0]
+	s.callees[0].take(t, `[66,2,1]`)
+	s.has[0].expect(t, `[67,2]`)
+	works := w.works.get()
+	defer w.works.put(works)
+	if _, err := q.hand(nil, works, pending{caller: s.caller, request: 1}, found); !errors.Is(err, errUnregistered) {
+		t.Errorf("got %v, want %v", err, errUnregistered)
+	}
+	s.has[0].expect(t, "")
+	if used := s.caller.calls.used; used != 0 {
+		t.Errorf("the caller has %d calls", used)
+	}
 }
