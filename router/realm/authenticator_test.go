@@ -213,6 +213,26 @@ func TestPatternIsNoAuthenticator(t *testing.T) {
 	c.expectNothing()
 }
 
+// TestNoWayAroundToAnAuthenticator: a call whose own callee may not serve it does not
+// go on to what only the router asks.
+func TestNoWayAroundToAnAuthenticator(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	h := newRecorder()
+	b := Binding{URI: "com.example.", Options: wamp.RegisterOptions{Match: wamp.Prefix},
+		Authenticator: authenticatorFunc(func(context.Context, *auth.Request) (*auth.Principal, error) { return nil, nil })}
+	if err := w.local("anyone", h).Bind(Bindings{Registrations: []Binding{b}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.join(wamp.JSON, "backend").register("com.example.work", `{}`)
+	next := scenario()
+	backend := next.Realms["realm1"].Roles["backend"]
+	backend.Rules = append(backend.Rules, auth.Rule{URI: "com.example.work"})
+	w.Apply(next)
+	caller := w.join(wamp.JSON, "anyone")
+	caller.send(`[48,1,{},"com.example.work"]`)
+	caller.expect(`[8,48,1,{},"wamp.error.no_such_procedure",**`)
+}
+
 // TestHangingAuthenticator: a login is refused in bounded time, and nobody else waits.
 func TestHangingAuthenticator(t *testing.T) {
 	w := newWorld(t, scenario(), Limits{AuthenticatorTimeout: 200 * time.Millisecond})

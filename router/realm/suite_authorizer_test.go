@@ -266,6 +266,28 @@ func TestAuthorizedDelivery(t *testing.T) {
 	p.expect(`[50,2,{}]`)
 }
 
+// TestOnlyTheGrantedAreLeftOpen: what a rule allowed ends with the rule, though the
+// role has an authorizer: that one said nothing of it.
+func TestOnlyTheGrantedAreLeftOpen(t *testing.T) {
+	ruled := authorized()
+	guarded := ruled.Realms["realm1"].Roles["guarded"]
+	guarded.Rules = append(guarded.Rules, auth.Rule{URI: "com.open.", Match: wamp.Prefix, Allow: all})
+	w := newWorld(t, ruled, Limits{})
+	w.authorizeBy(func(context.Context, *auth.Question) (auth.Verdict, error) { return auth.Verdict{Allow: true}, nil })
+	before, other := w.join(wamp.JSON, "guarded"), w.join(wamp.JSON, "anyone")
+	before.subscribe("com.open.", `{"match":"prefix"}`)
+	before.register("com.open.", `{"match":"prefix"}`)
+	w.Apply(authorized())
+	after := w.join(wamp.JSON, "guarded")
+	id := after.subscribe("com.open.", `{"match":"prefix"}`)
+	other.send(`[16,1,{"acknowledge":true},"com.open.t"]`)
+	other.expect(`[17,1,*]`)
+	after.expect(fmt.Sprintf(`[36,%d,*,{"topic":"com.open.t"}]`, id))
+	other.send(`[48,2,{},"com.open.p"]`)
+	other.expect(`[8,48,2,{},"wamp.error.no_such_procedure",**`)
+	before.expectNothing()
+}
+
 // TestAuthorizerFails: whatever goes wrong denies, in time, and says nothing of the
 // cause; the authorizer's own session is judged by its rules alone.
 func TestAuthorizerFails(t *testing.T) {
