@@ -21,4 +21,7 @@ func TestNothingForTheDead(t *testing.T) {
 	if _, e := s.subscriptionTo(d, &wamp.Subscribe{Topic: "com.example.late"}); e == nil || e.URI != wamp.ErrCanceled {
 		t.Errorf("SUBSCRIBE is answered with %v", e)
 	}
+	if _, _, e := s.realm.reflection.define("com.example.late", &definition{what: resourceTopic, by: s}); e == nil || e.URI != wamp.ErrCanceled {
+		t.Errorf("a definition is answered with %v", e)
+	}
 }

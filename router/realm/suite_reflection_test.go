@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"usher/router/auth"
 	"usher/router/wamp"
 )
 
@@ -73,8 +74,10 @@ func TestSuiteReflection(t *testing.T) {
 func TestSuiteReflectionPermissions(t *testing.T) {
 	policy := scenario()
 	roles := policy.Realms["realm1"].Roles
-	roles["frontend"].Rules = append(roles["frontend"].Rules, roles["anyone"].Rules[0])
-	roles["frontend"].Rules[len(roles["frontend"].Rules)-1].URI = "wamp."
+	api := roles["anyone"].Rules[0]
+	api.URI = "wamp."
+	roles["frontend"].Rules = append(roles["frontend"].Rules, api, auth.Rule{URI: authenticatorURI, Allow: auth.Call})
+	roles["authenticator"].Rules = append(roles["authenticator"].Rules, api)
 	eachWay(t, func(t *testing.T, over way) {
 		w := newWorld(t, policy, Limits{})
 		backend, frontend := w.joinOver(over, "backend"), w.joinOver(over, "frontend")
@@ -97,6 +100,9 @@ func TestSuiteReflectionPermissions(t *testing.T) {
 		frontend.call("wamp.reflect.define", `,["com.other.error",{"type":"error"}]`, fmt.Sprintf(refused, "frontend", "com.other.error"))
 		// An authenticator's URI takes an exact rule, as for registering it.
 		backend.call("wamp.reflect.define", fmt.Sprintf(`,[%q,{"type":"procedure"}]`, authenticatorURI), fmt.Sprintf(refused, "backend", authenticatorURI))
+		// Nor does a rule for calls, which it does not take, show it.
+		w.joinOver(over, "authenticator").call("wamp.reflect.define", fmt.Sprintf(`,[%q,{"type":"procedure"}]`, authenticatorURI), `RESULT,[true]]`)
+		frontend.call("wamp.reflect.describe", fmt.Sprintf(`,[%q]`, authenticatorURI), `RESULT,[null]]`)
 	})
 }
 

@@ -142,6 +142,17 @@ func TestTestamentAndAuthorizer(t *testing.T) {
 		fmt.Sprintf(`[36,%d,*,{"topic":"com.example.allowed"},[1],{}]`, sub),
 		fmt.Sprintf(`[36,%d,*,{"topic":"com.static.yes"},[2],{}]`, sub))
 	watcher.expectNothing()
+	// A rule that has come since is the last word.
+	late := w.join(wamp.JSON, "guarded")
+	late.call("wamp.session.add_testament", `,["com.example.allowed",[5],{}],{"publish_options":{"retain":true}}`, `RESULT,[*]]`)
+	late.call("wamp.session.add_testament", `,["com.static.yes",[6],{}]`, `RESULT,[*]]`)
+	p := authorized()
+	guarded := p.Realms["realm1"].Roles["guarded"]
+	guarded.Rules = append(guarded.Rules, auth.Rule{URI: "com.example.allowed"})
+	w.Apply(p)
+	late.drop()
+	watcher.expect(fmt.Sprintf(`[36,%d,*,{"topic":"com.static.yes"},[6],{}]`, sub))
+	watcher.expectNothing()
 }
 
 // TestTestamentsAreBounded in number and in bytes.
@@ -172,7 +183,7 @@ func TestTestamentsOfAStop(t *testing.T) {
 		}
 		for i, c := range []*client{one, two} {
 			c.subscribe("com.example.x", `{}`)
-			c.call("wamp.session.add_testament", fmt.Sprintf(`,["com.example.x",[%d],{}]`, i), `RESULT,[*]]`)
+			c.call("wamp.session.add_testament", fmt.Sprintf(`,["com.example.x",[%d],{}],{"publish_options":{"exclude_me":false}}`, i), `RESULT,[*]]`)
 		}
 		stopped := w.stop(time.Minute)
 		for _, c := range []*client{one, two} {
