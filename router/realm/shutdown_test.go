@@ -128,3 +128,21 @@ func TestShutdownDoesNotWaitForAuthorizers(t *testing.T) {
 		t.Errorf("%d events were published behind the end", n)
 	}
 }
+
+// TestNoTestamentBehindGoodbye: where there was no time for testaments, they are not
+// published one by one as the sessions end.
+func TestNoTestamentBehindGoodbye(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	one, _ := w.member(wamp.JSON, "anyone")
+	other, conn := w.member(wamp.JSON, "anyone")
+	other.take(t, `[32,1,{},"com.example.x"]`)
+	one.take(t, `[48,1,{},"wamp.session.add_testament",["com.example.x",[],{}]]`)
+	has := conn.transcribe()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := w.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	one.end(&one.batch, "closed")
+	has.expect(t, shutdownGoodbye)
+}
