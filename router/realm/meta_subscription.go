@@ -135,8 +135,11 @@ func metaRemoveSubscriber(c *metaCall) *ErrorReply {
 func (r *realm) revokeSubscriber(b *transport.Batch, subscription, subscriber wamp.ID, reason string) (hasSubscription, hasSubscriber bool) {
 	s := r.members.get(subscriber)
 	sub := r.subscriptionByID(subscription)
-	if s == nil || sub == nil || wamp.Reserved(sub.uri) {
-		return sub != nil, false
+	if sub == nil || wamp.Reserved(sub.uri) {
+		return false, false
+	}
+	if s == nil {
+		return true, false
 	}
 	// The lock is held throughout, or a new SUBSCRIBED could be ahead of the end of
 	// what was before. The publishers that are waited for only queue.

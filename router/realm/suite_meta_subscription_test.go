@@ -138,5 +138,8 @@ func TestSuiteMetaSubscriptionArguments(t *testing.T) {
 		other := w.joinOver(over, "anyone")
 		c.call("wamp.subscription.remove_subscriber", fmt.Sprintf(`,[%d,%d]`, id, other.session),
 			fmt.Sprintf(`ERROR,"wamp.error.no_such_subscription",["session %d is no subscriber of subscription %d"]]`, other.session, id))
+		id = c.subscribe("wamp.session.on_join", `{}`)
+		c.call("wamp.subscription.remove_subscriber", fmt.Sprintf(`,[%d,%d]`, id, c.session),
+			fmt.Sprintf(`ERROR,"wamp.error.no_such_subscription",["no subscription %d exists in this realm"]]`, id))
 	})
 }
