@@ -127,6 +127,12 @@ func TestKeptPayloadIsBounded(t *testing.T) {
 	s.conns[0].refuse, s.conns[1].refuse = transport.ErrQueueFull, transport.ErrQueueFull
 	s.caller.take(t, `[48,6,{},"com.example.work",["`+large+`"]]`)
 	kept(0)
+	s.conns[0].refuse, s.conns[1].refuse = nil, nil
+
+	// Where there is no other callee nothing is kept for one.
+	s.callees[1].take(t, `[66,2,1]`)
+	s.caller.take(t, `[48,7,{},"com.example.work",["`+large+`"]]`)
+	kept(0)
 }
 
 // TestSlowCallerOfProgress: a caller that does not take its progressive results is
