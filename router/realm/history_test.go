@@ -198,3 +198,29 @@ func TestHistoryUnderLoad(t *testing.T) {
 		t.Errorf("%d events of one topic, want 50", len(events))
 	}
 }
+
+// TestHistoryLetsGo: nothing of an event that has gone stays in memory, nor of one
+// that is on its way to a history which its rule has left.
+func TestHistoryLetsGo(t *testing.T) {
+	a := &archive{maxBytes: 1 << 20}
+	h := &history{archive: a, maxEvents: 3}
+	held := func() (n int) {
+		for _, p := range h.pages[:cap(h.pages)] {
+			if p != nil {
+				n++
+			}
+		}
+		return n
+	}
+	for range 20 {
+		h.add(&keptEvent{size: 100})
+		if n := held(); n > 3 {
+			t.Fatalf("%d events are held, want 3 at most", n)
+		}
+	}
+	h.close()
+	h.add(&keptEvent{size: 100})
+	if n := held(); n != 0 || a.bytes != 0 || a.oldest != nil || a.newest != nil {
+		t.Errorf("%d events of %d bytes are left", n, a.bytes)
+	}
+}
