@@ -311,6 +311,24 @@ func TestRetentionModel(t *testing.T) {
 	}
 }
 
+// TestRetainedForSome: of a topic whose events are each for somebody else the newest
+// are kept, and the one for everybody.
+func TestRetainedForSome(t *testing.T) {
+	r := new(retention)
+	r.configure(new(Settings))
+	r.keep(&keptEvent{topic: "com.example.t"})
+	for id := range wamp.ID(100) {
+		r.keep(&keptEvent{topic: "com.example.t", audience: &wamp.Audience{Eligible: []wamp.ID{id + 1}}})
+	}
+	events := r.topics["com.example.t"].events
+	if len(events) != maxForSome+1 || r.events != len(events) {
+		t.Fatalf("%d events are kept, %d counted, want %d", len(events), r.events, maxForSome+1)
+	}
+	if events[0].sequence != 101 || events[maxForSome-1].sequence != 101-maxForSome+1 || events[maxForSome].sequence != 1 {
+		t.Errorf("events %d to %d and %d are kept", events[maxForSome-1].sequence, events[0].sequence, events[maxForSome].sequence)
+	}
+}
+
 // retainedFor is the publication that s gets for an exact subscription; 0: none.
 func retainedFor(s *session, sub *subscription) (id wamp.ID) {
 	h := newRecorder()
