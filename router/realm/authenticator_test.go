@@ -213,8 +213,8 @@ func TestPatternIsNoAuthenticator(t *testing.T) {
 	c.expectNothing()
 }
 
-// TestNoWayAroundToAnAuthenticator: a call whose own callee may not serve it does not
-// go on to what only the router asks.
+// TestNoWayAroundToAnAuthenticator: no call goes to what only the router asks, nor one
+// that its own callee may not serve.
 func TestNoWayAroundToAnAuthenticator(t *testing.T) {
 	w := newWorld(t, scenario(), Limits{})
 	h := newRecorder()
@@ -231,6 +231,8 @@ func TestNoWayAroundToAnAuthenticator(t *testing.T) {
 	caller := w.join(wamp.JSON, "anyone")
 	caller.send(`[48,1,{},"com.example.work"]`)
 	caller.expect(`[8,48,1,{},"wamp.error.no_such_procedure",**`)
+	caller.send(`[48,2,{},"com.example.other"]`)
+	caller.expect(`[8,48,2,{},"wamp.error.not_authorized",["** it is an authenticator's, which only the router asks"]]`)
 }
 
 // TestHangingAuthenticator: a login is refused in bounded time, and nobody else waits.

@@ -227,6 +227,21 @@ func TestReservedURI(t *testing.T) {
 	w.join(wamp.JSON, "authenticator").register(authenticatorURI, `{}`)
 }
 
+// TestNoPatternTakesTheRouters: a pattern that matches the router's own URIs is
+// handed no call of one, nor may it begin with theirs.
+func TestNoPatternTakesTheRouters(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	callee, caller := w.join(wamp.JSON, "anyone"), w.join(wamp.JSON, "anyone")
+	callee.register("", `{"match":"prefix"}`)
+	callee.register("..", `{"match":"wildcard"}`)
+	callee.send(`[64,3,{"match":"prefix"},"wamp.session."]`)
+	callee.expect(`[8,64,3,{},"wamp.error.invalid_uri",**`)
+	caller.send(`[48,1,{},"wamp.session.other"]`)
+	caller.expect(`[8,48,1,{},"wamp.error.no_such_procedure",**`)
+	caller.send(`[48,2,{},"wamp.session.count"]`)
+	caller.expect(`[50,2,{},[2]]`)
+}
+
 // TestApply: sessions whose role or realm went are closed with that reason, the
 // others are judged by the new rules at once, down to what they had subscribed
 // and registered before.
