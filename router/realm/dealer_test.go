@@ -2,6 +2,7 @@ package realm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -380,5 +381,31 @@ func TestPlaces(t *testing.T) {
 	c.close()
 	if _, err := c.add(call{callee: callee, invocation: 1}, 1000); err != errCallerGone {
 		t.Errorf("call of a session that has left: %v", err)
+	}
+}
+
+// TestMatchingOrder: where the best registration cannot take a call, the next best
+// one's turn comes.
+func TestMatchingOrder(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	c := w.join(wamp.JSON, "anyone")
+	var want []wamp.ID
+	for _, pattern := range []struct{ uri, options string }{
+		{"com.example.a.b", `{}`},
+		{"com.example.a.", `{"match":"prefix"}`},
+		{"com.example.", `{"match":"prefix"}`},
+		{"com.", `{"match":"prefix"}`},
+		{"com.example.a.", `{"match":"wildcard"}`},
+		{"com..a.b", `{"match":"wildcard"}`},
+	} {
+		want = append(want, c.register(pattern.uri, pattern.options))
+	}
+	c.register("com.example.c", `{}`)
+	var got []wamp.ID
+	for _, reg := range w.realms["realm1"].matching("com.example.a.b") {
+		got = append(got, reg.id)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
