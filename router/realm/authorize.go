@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -212,7 +211,6 @@ func (g *grants) keep(key grantKey, epoch uint64, v auth.Verdict) {
 	if v.Cache != auth.CacheForever {
 		entry.expires = time.Now().Add(v.Cache)
 	}
-	key.uri = strings.Clone(key.uri)
 	g.known[key] = entry
 }
 
