@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -109,7 +110,7 @@ func TestRemember(t *testing.T) {
 		name    string
 		methods *Methods
 		isNew   bool
-		before  string // authid that is logged in
+		before  string // authid that is logged in, of realm1 and frontend if it says no other
 		method  string
 		expires time.Duration
 		want    string        // authid that is logged in after
@@ -121,6 +122,8 @@ func TestRemember(t *testing.T) {
 		{"again under the same cookie", static, false, "joe", "ticket", 0, "joe", time.Hour},
 		{"a cookie that somebody may have planted", static, false, "", "ticket", 0, "", 0},
 		{"a cookie of somebody else", static, false, "eve", "ticket", 0, "", 0},
+		{"a cookie of the same name in another realm", static, false, "joe@realm2", "ticket", 0, "", 0},
+		{"a cookie of another role", static, false, "joe/backend", "ticket", 0, "", 0},
 		{"anonymous", static, true, "", "anonymous", 0, "", 0},
 		{"where there is no such method", &Methods{}, true, "", "ticket", 0, "", 0},
 		{"where a script remembers", &Methods{Cookie: &Cookie{Authenticator: &Dynamic{}}}, true, "", "ticket", 0, "", 0},
@@ -129,6 +132,12 @@ func TestRemember(t *testing.T) {
 		if test.before != "" {
 			l := joesLogin()
 			l.Authid = test.before
+			if authid, realm, ok := strings.Cut(test.before, "@"); ok {
+				l.Authid, l.Realm = authid, realm
+			}
+			if authid, role, ok := strings.Cut(test.before, "/"); ok {
+				l.Authid, l.Role = authid, role
+			}
 			store["c"] = l
 		}
 		a := &Accepted{Principal: Principal{Realm: "realm1", Role: "frontend", Authid: "joe"}, Method: test.method, Provider: "static"}
