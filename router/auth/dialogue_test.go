@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"usher/router/wamp"
 )
@@ -74,6 +75,7 @@ func TestBegin(t *testing.T) {
 		{"anonymous in another realm", Methods{Anonymous: &Anonymous{Role: "frontend", Realm: "realm2"}}, "realm1", "", []string{"anonymous"}, "refuse wamp.error.no_such_realm"},
 		{"anonymous role that the realm lacks", Methods{Anonymous: &Anonymous{Role: "ghost"}}, "realm1", "", []string{"anonymous"}, "refuse wamp.error.no_such_role"},
 		{"authid with a line break", Methods{Ticket: static}, "realm1", "joe\nroot", []string{"ticket"}, "refuse wamp.error.authentication_denied"},
+		{"authid with DEL", Methods{Ticket: static}, "realm1", "joe\x7f", []string{"ticket"}, "refuse wamp.error.authentication_denied"},
 		{"authid that is too long", Methods{Ticket: static}, "realm1", strings.Repeat("j", 1025), []string{"ticket"}, "refuse wamp.error.authentication_denied"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -206,6 +208,13 @@ func TestPrincipalOverrides(t *testing.T) {
 }
 
 func TestPrincipalNeedsAnAuthidAndARealm(t *testing.T) {
+	if _, err := Decide(realms{"realm1": {""}}, nil, &Request{Realm: "realm1", Authid: "joe"}, &Principal{}, nil); err == nil {
+		t.Error("a principal without a role was accepted")
+	}
+	now := time.Now()
+	if _, err := Decide(testRealms, nil, &Request{Realm: "realm1", Authid: "joe", Now: now}, &Principal{Role: "frontend", ExpiresAt: now}, nil); err == nil {
+		t.Error("a principal that expires at once was accepted")
+	}
 	if _, err := Decide(testRealms, nil, &Request{Realm: "realm1"}, &Principal{Role: "frontend"}, nil); err == nil {
 		t.Error("a principal without an authid was accepted")
 	}
