@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/pbkdf2"
@@ -132,6 +133,22 @@ func TestUnknownUsersLookLikeOthers(t *testing.T) {
 		t.Errorf("users share the salt %v", unknown["salt"])
 	}
 
+	// Who has read this code must not be able to tell a salt that is made up.
+	another := NewWAMPCRA(map[string]User{
+		"paula": {Role: "frontend", Credentials: Credentials{Secret: "another", Salt: "salt123", Iterations: 100, Keylen: 16}},
+	})
+	if another.decoy("nobody").Credentials.Salt == unknown["salt"] {
+		t.Errorf("routers with other users share the salt %v", unknown["salt"])
+	}
+	if secret := another.decoy("nobody").Credentials.Secret; secret == "another" || secret == "" {
+		t.Errorf("the secret of nobody is %q", secret)
+	}
+
+	sam := scramUser(t, "sam-password")
+	decoy := (&scramDialogue{method: NewSCRAM(map[string]User{"sam": {Role: "frontend", Credentials: sam}})}).decoy("nobody")
+	if len(decoy.StoredKey) != 32 || bytes.Equal(decoy.StoredKey, sam.StoredKey) || bytes.Equal(decoy.ServerKey, sam.ServerKey) {
+		t.Errorf("the keys of nobody are %+v", decoy)
+	}
 	keys := func(authid string) map[string]any {
 		m := NewSCRAM(map[string]User{"sam": {Role: "frontend", Credentials: scramUser(t, "sam-password")}})
 		_, o := Begin(&Methods{SCRAM: m}, testRealms, &Request{Realm: "realm1", Authid: authid, Extra: Extra{Nonce: "LQoK5r8tWCOr9vwMwtvitQ=="}}, []string{"wamp-scram"})
