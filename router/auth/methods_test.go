@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -198,6 +199,116 @@ func TestSCRAMTranscript(t *testing.T) {
 	}
 }
 
+const own = "LQoK5r8tWCOr9vwMwtvitQ==" // a client's half of the nonce
+
+// prove is what a client of SCRAM with that half answers to a challenge, and what
+// the router is to prove in turn.
+func prove(extra map[string]any, name, password, binding string) (proof, verifier string) {
+	salt, nonce := extra["salt"].(string), extra["nonce"].(string)
+	raw, _ := base64.StdEncoding.DecodeString(salt)
+	salted, _ := pbkdf2.Key(sha256.New, password, raw, int(extra["iterations"].(float64)), 32)
+	client := mac(salted, "Client Key")
+	stored := sha256.Sum256(client)
+	message := "n=" + name + ",r=" + own + ",r=" + nonce + ",s=" + salt + ",i=4096,c=" + binding + ",r=" + nonce
+	signature := mac(stored[:], message)
+	for i := range signature {
+		signature[i] ^= client[i]
+	}
+	return base64.StdEncoding.EncodeToString(signature), base64.StdEncoding.EncodeToString(mac(mac(salted, "Server Key"), message))
+}
+
+// TestSCRAMIsBoundToItsSession: the proof of one session is none in another, though
+// the client's half of the nonce is the same.
+func TestSCRAMIsBoundToItsSession(t *testing.T) {
+	m := &Methods{SCRAM: NewSCRAM(map[string]User{"sam": {Role: "frontend", Credentials: scramUser(t, "sam-password")}})}
+	for _, method := range []string{"scram", "wamp-scram"} {
+		request := func() *Request { return &Request{Realm: "realm1", Authid: "sam", Extra: Extra{Nonce: own}} }
+		_, first := Begin(m, testRealms, request(), []string{method})
+		d, second := Begin(m, testRealms, request(), []string{method})
+		binding := "biws"
+		if method == "scram" {
+			binding = ""
+		}
+		old, _ := prove(extraOf(t, first), "sam", "sam-password", binding)
+		nonce := extraOf(t, second)["nonce"].(string)
+		if got := outcome(d.Answer(&Answer{Signature: old, Extra: Extra{Nonce: nonce}})); got != "refuse wamp.error.authentication_denied" {
+			t.Errorf("%s: a replayed proof came to %q", method, got)
+		}
+	}
+}
+
+// TestSCRAMOfACrossbarClient: it need not repeat the nonce. Where it says something,
+// that must be so.
+func TestSCRAMOfACrossbarClient(t *testing.T) {
+	m := &Methods{SCRAM: NewSCRAM(map[string]User{"sam": {Role: "frontend", Credentials: scramUser(t, "sam-password")}})}
+	for _, test := range []struct {
+		extra func(nonce string) Extra
+		want  string
+	}{
+		{func(string) Extra { return Extra{} }, "accept realm1 frontend static"},
+		{func(nonce string) Extra { return Extra{Nonce: nonce} }, "accept realm1 frontend static"},
+		{func(string) Extra { return Extra{Nonce: own} }, "refuse wamp.error.authentication_denied"},
+		{func(nonce string) Extra { return Extra{Nonce: nonce, ChannelBinding: "tls-unique"} }, "refuse wamp.error.authentication_denied"},
+		{func(nonce string) Extra { return Extra{Nonce: nonce, CbindData: "AAAA"} }, "refuse wamp.error.authentication_denied"},
+	} {
+		d, o := Begin(m, testRealms, &Request{Realm: "realm1", Authid: "sam", Extra: Extra{Nonce: own}}, []string{"scram"})
+		extra := extraOf(t, o)
+		proof, _ := prove(extra, "sam", "sam-password", "")
+		said := test.extra(extra["nonce"].(string))
+		if got := outcome(d.Answer(&Answer{Signature: proof, Extra: said})); got != test.want {
+			t.Errorf("%+v: got %q, want %q", said, got, test.want)
+		}
+	}
+}
+
+// TestChannelBinding: the proof is of the connection that it came over.
+func TestChannelBinding(t *testing.T) {
+	channel := []byte("the first finished message")
+	over := func() *Transport { return &Transport{TLS: &tls.ConnectionState{TLSUnique: channel}} }
+	const yes, no = "accept realm1 frontend static", "refuse wamp.error.authentication_denied"
+	scram := &Methods{SCRAM: NewSCRAM(map[string]User{"sam": {Role: "frontend", Credentials: scramUser(t, "sam-password")}})}
+	for _, method := range []string{"scram", "wamp-scram"} {
+		for _, test := range []struct{ signed, data, kind, want string }{
+			{string(channel), string(channel), "tls-unique", yes},
+			{"another connection", "another connection", "tls-unique", no},
+			{"another connection", string(channel), "tls-unique", no},
+			{string(channel), "another connection", "tls-unique", no},
+			{string(channel), "", "tls-unique", no},
+			{string(channel), string(channel), "tls-exporter", no},
+			{string(channel), string(channel), "", no},
+		} {
+			d, o := Begin(scram, testRealms, &Request{Realm: "realm1", Authid: "sam", Extra: Extra{Nonce: own, ChannelBinding: "tls-unique"}, Transport: over()}, []string{method})
+			extra := extraOf(t, o)
+			proof, _ := prove(extra, "sam", "sam-password", base64.StdEncoding.EncodeToString([]byte("p=tls-unique,,"+test.signed)))
+			got := outcome(d.Answer(&Answer{Signature: proof, Extra: Extra{
+				Nonce: extra["nonce"].(string), ChannelBinding: test.kind, CbindData: base64.StdEncoding.EncodeToString([]byte(test.data))}}))
+			if got != test.want {
+				t.Errorf("%s: %+v: got %q", method, test, got)
+			}
+		}
+	}
+	m := &Methods{Cryptosign: NewCryptosign(map[string]User{"carl": {Role: "frontend", Credentials: Credentials{AuthorizedKeys: []string{pubkeyOf(carl())}}}})}
+	request := func(tr *Transport) *Request {
+		return &Request{Realm: "realm1", Authid: "carl", Extra: Extra{Pubkey: pubkeyOf(carl()), ChannelBinding: "tls-unique"}, Transport: tr}
+	}
+	for data, want := range map[string]string{string(channel): yes, "another connection": no, "": no} {
+		d, o := Begin(m, testRealms, request(over()), []string{"cryptosign"})
+		extra := extraOf(t, o)
+		message, _ := hex.DecodeString(extra["challenge"].(string))
+		if id := sha256.Sum256([]byte(data)); data != "" {
+			for i := range message {
+				message[i] ^= id[i]
+			}
+		}
+		if got := outcome(d.Answer(&Answer{Signature: hex.EncodeToString(ed25519.Sign(carl(), message))})); got != want || extra["channel_binding"] != "tls-unique" {
+			t.Errorf("cryptosign bound to %q: got %q, want %q", data, got, want)
+		}
+	}
+	if _, o := Begin(m, testRealms, request(&Transport{}), []string{"cryptosign"}); outcome(o) != no {
+		t.Errorf("cryptosign bound to no TLS: %q", outcome(o))
+	}
+}
+
 // TestSCRAM plays the client of the specification.
 func TestSCRAM(t *testing.T) {
 	m := &Methods{SCRAM: NewSCRAM(map[string]User{
@@ -206,7 +317,6 @@ func TestSCRAM(t *testing.T) {
 		"ghost":  {Role: "ghost", Credentials: scramUser(t, "boo")},
 		"second": {Role: "frontend", Credentials: scramUser(t, "sam-password")},
 	})}
-	const own = "LQoK5r8tWCOr9vwMwtvitQ=="
 	for _, test := range []struct {
 		name, authid, password string
 		change                 func(extra map[string]any, a *Answer)
@@ -222,6 +332,7 @@ func TestSCRAM(t *testing.T) {
 		{"a channel binding that was not announced", "sam", "sam-password", func(_ map[string]any, a *Answer) { a.Extra.ChannelBinding = "tls-unique" }, "refuse wamp.error.authentication_denied"},
 		{"data of a channel binding", "sam", "sam-password", func(_ map[string]any, a *Answer) { a.Extra.CbindData = "AAAA" }, "refuse wamp.error.authentication_denied"},
 		{"no signature", "sam", "sam-password", func(_ map[string]any, a *Answer) { a.Signature = "" }, "refuse wamp.error.authentication_denied"},
+		{"a long signature", "sam", "sam-password", func(_ map[string]any, a *Answer) { a.Signature = strings.Repeat("A", 88) }, "refuse wamp.error.authentication_denied"},
 		{"half a signature", "sam", "sam-password", func(_ map[string]any, a *Answer) { a.Signature = a.Signature[:20] }, "refuse wamp.error.authentication_denied"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -231,17 +342,9 @@ func TestSCRAM(t *testing.T) {
 			if !strings.HasPrefix(nonce, own) || len(nonce) < len(own)+20 {
 				t.Fatalf("the nonce is %q", nonce)
 			}
-			raw, _ := base64.StdEncoding.DecodeString(extra["salt"].(string))
-			salted, _ := pbkdf2.Key(sha256.New, test.password, raw, int(extra["iterations"].(float64)), 32)
-			client := mac(salted, "Client Key")
-			stored := sha256.Sum256(client)
 			escaped := strings.NewReplacer("=", "=3D", ",", "=2C").Replace(test.authid)
-			message := "n=" + escaped + ",r=" + own + ",r=" + nonce + ",s=" + extra["salt"].(string) + ",i=4096,c=biws,r=" + nonce
-			proof := mac(stored[:], message)
-			for i := range proof {
-				proof[i] ^= client[i]
-			}
-			a := &Answer{Signature: base64.StdEncoding.EncodeToString(proof), Extra: Extra{Nonce: nonce}}
+			proof, verifier := prove(extra, escaped, test.password, "biws")
+			a := &Answer{Signature: proof, Extra: Extra{Nonce: nonce}}
 			if test.change != nil {
 				test.change(extra, a)
 			}
@@ -250,8 +353,7 @@ func TestSCRAM(t *testing.T) {
 				t.Fatalf("got %q, want %q", got, test.want)
 			}
 			if o.Accept != nil {
-				want := base64.StdEncoding.EncodeToString(mac(mac(salted, "Server Key"), message))
-				if o.Accept.Proof["verifier"] != want || !o.Accept.Credentials.IsZero() {
+				if o.Accept.Proof["verifier"] != verifier || !o.Accept.Credentials.IsZero() {
 					t.Errorf("accepted with %+v", o.Accept)
 				}
 			}
@@ -277,10 +379,12 @@ func carl() ed25519.PrivateKey {
 func pubkeyOf(k ed25519.PrivateKey) string { return hex.EncodeToString(k.Public().(ed25519.PublicKey)) }
 
 func TestCryptosign(t *testing.T) {
-	other := ed25519.NewKeyFromSeed([]byte(strings.Repeat("\x12", 32)))
+	other, shared := ed25519.NewKeyFromSeed([]byte(strings.Repeat("\x12", 32))), ed25519.NewKeyFromSeed([]byte(strings.Repeat("\x13", 32)))
 	m := &Methods{Cryptosign: NewCryptosign(map[string]User{
 		"carl":  {Role: "frontend", Credentials: Credentials{AuthorizedKeys: []string{pubkeyOf(carl())}}},
 		"ghost": {Role: "ghost", Credentials: Credentials{AuthorizedKeys: []string{pubkeyOf(other)}}},
+		"one":   {Role: "frontend", Credentials: Credentials{AuthorizedKeys: []string{pubkeyOf(shared)}}},
+		"two":   {Role: "frontend", Credentials: Credentials{AuthorizedKeys: []string{pubkeyOf(shared)}}},
 	})}
 	signature := func(k ed25519.PrivateKey, extra map[string]any) string {
 		challenge, _ := hex.DecodeString(extra["challenge"].(string))
@@ -300,6 +404,8 @@ func TestCryptosign(t *testing.T) {
 		{"a key that the user does not have", "carl", pubkeyOf(other), other, nil, "refuse wamp.error.authentication_denied"},
 		{"an unknown user", "nobody", pubkeyOf(carl()), carl(), nil, "refuse wamp.error.authentication_denied"},
 		{"an unknown key without an authid", "", pubkeyOf(ed25519.NewKeyFromSeed(make([]byte, 32))), ed25519.NewKeyFromSeed(make([]byte, 32)), nil, "refuse wamp.error.authentication_denied"},
+		{"a key of two users", "two", pubkeyOf(shared), shared, nil, "accept realm1 frontend static"},
+		{"a key of two users without an authid", "", pubkeyOf(shared), shared, nil, "refuse wamp.error.authentication_denied"},
 		{"a role that does not exist", "ghost", pubkeyOf(other), other, nil, "refuse wamp.error.no_such_role"},
 		{"another message behind the signature", "carl", pubkeyOf(carl()), carl(), func(s string) string { return s[:128] + strings.Repeat("00", 32) }, "refuse wamp.error.authentication_denied"},
 		{"no signature", "carl", pubkeyOf(carl()), carl(), func(string) string { return "" }, "refuse wamp.error.authentication_denied"},
@@ -392,6 +498,7 @@ func TestDynamicCredentials(t *testing.T) {
 		{"a salted secret", "wampcra", Credentials{Secret: "s", Salt: "x", Iterations: 10, Keylen: 16}, "challenge wampcra"},
 		{"iterations without a salt", "wampcra", Credentials{Secret: "s", Iterations: 10}, "fail"},
 		{"too many iterations", "wampcra", Credentials{Secret: "s", Salt: "x", Iterations: 1 << 30}, "fail"},
+		{"too long a key", "wampcra", Credentials{Secret: "s", Salt: "x", Keylen: 1 << 20}, "fail"},
 		{"keys", "wampcra", Credentials{Secret: "s", AuthorizedKeys: []string{pubkeyOf(carl())}}, "fail"},
 		{"a role", "wamp-scram", Credentials{}, "fail"},
 		{"keys", "wamp-scram", scram, "challenge wamp-scram"},
