@@ -90,12 +90,12 @@ func (s *Store) New(length int) string {
 
 // Issued reports whether the store has made the value.
 func (s *Store) Issued(value string) bool {
-	encoding := base64.RawURLEncoding.Strict() // each value is written in one way only
+	encoding := base64.RawURLEncoding
 	if len(value) > encoding.EncodedLen(MaxLength+macLength) {
 		return false
 	}
 	b, err := encoding.DecodeString(value)
-	if err != nil || len(b) < MinLength+macLength || encoding.EncodeToString(b) != value { // it skips line breaks
+	if err != nil || len(b) < MinLength+macLength || encoding.EncodeToString(b) != value { // each is written in one way only
 		return false
 	}
 	random, mac := b[:len(b)-macLength], b[len(b)-macLength:]
