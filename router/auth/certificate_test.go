@@ -1,13 +1,16 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"math/big"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -87,5 +90,40 @@ func TestFingerprints(t *testing.T) {
 		if got, ok := ParseFingerprint(s, 32); ok {
 			t.Errorf("%q becomes %q", s, got)
 		}
+	}
+}
+
+// TestChannelBindingData: each version of TLS has the type that is safe with it, and
+// both ends come to the same.
+func TestChannelBindingData(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, want := range map[uint16]string{tls.VersionTLS12: bindingUnique, tls.VersionTLS13: bindingExporter} {
+		a, b := net.Pipe()
+		server := tls.Server(a, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+		client := tls.Client(b, &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
+		done := make(chan error, 1)
+		go func() { done <- client.HandshakeContext(t.Context()) }()
+		if err := errors.Join(server.HandshakeContext(t.Context()), <-done); err != nil {
+			t.Fatal(err)
+		}
+		here, there := server.ConnectionState(), client.ConnectionState()
+		for _, kind := range []string{bindingUnique, bindingExporter, "tls-server-end-point", ""} {
+			got := (&Transport{TLS: &here}).ChannelBinding(kind)
+			if (len(got) > 0) != (kind == want) || !bytes.Equal(got, (&Transport{TLS: &there}).ChannelBinding(kind)) {
+				t.Errorf("%s: %q is %x", tls.VersionName(version), kind, got)
+			}
+			if id := (&Transport{TLS: &here}).ChannelID(kind); kind == want && len(id) != 32 {
+				t.Errorf("%s: the channel's id by %q is %x", tls.VersionName(version), kind, id)
+			}
+		}
+		_, _ = a.Close(), b.Close()
 	}
 }
