@@ -129,6 +129,9 @@ func TestErrors(t *testing.T) {
 		{"a", edit(t, "{type: dynamic, authenticator: com.example.authenticate}", "{type: static, principals: {joe: {ticket: '', role: frontend}}}"), []string{
 			"a:19:61: transports[0].paths.ws.auth.ticket.principals.joe.ticket: must not be empty",
 		}},
+		{"a", edit(t, "{type: dynamic, authenticator: com.example.authenticate}", "{type: static, principals: {'': {ticket: '123', role: frontend}}}"), []string{
+			`a:19:51: transports[0].paths.ws.auth.ticket.principals[""]: a principal without a name can't log in`,
+		}},
 		{"a", edit(t, "ticket: {type", "tickets: {type"), []string{
 			`a:19:20: transports[0].paths.ws.auth.tickets: the method "tickets" is not supported and not offered to clients; there are anonymous, ticket, wampcra, scram, cryptosign, tls and cookie; did you mean "ticket"?`,
 		}},

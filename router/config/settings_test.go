@@ -203,3 +203,18 @@ func TestDiffOfRealms(t *testing.T) {
 		}
 	}
 }
+
+// TestFailedLogins: the 0 of the file is not the 0 that means the default.
+func TestFailedLogins(t *testing.T) {
+	for limits, want := range map[string]auth.ThrottleLimits{
+		"":                            {},
+		"limits: {failed_logins: {}}": {},
+		"limits: {failed_logins: {slow_after: 0}}": {SlowAfter: -1},
+		"limits: {failed_logins: {slow_after: 5, max_delay: 3s, refuse_after: 50, refuse_for: 5m, window: 2m, entries: 100}}": {
+			SlowAfter: 5, MaxDelay: 3 * time.Second, RefuseAfter: 50, RefuseFor: 5 * time.Minute, Window: 2 * time.Minute, Entries: 100},
+	} {
+		if got := parse(t, "usher.yaml", minimal+limits).Limits.FailedLogins; got != want {
+			t.Errorf("%q: %+v", limits, got)
+		}
+	}
+}
