@@ -3,6 +3,7 @@ package cookies
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -106,10 +108,11 @@ func TestLogins(t *testing.T) {
 	if n := s.ForgetAuthid("realm1", "ann"); n != 1 || who(s, ann2) != "" || s.Len() != 0 || s.bytes != 0 || len(s.users) != 0 {
 		t.Errorf("%d logins were forgotten, %d are left", n, s.Len())
 	}
-	long := c.login("joe", time.Hour)
+	s.Remember(joe, c.login("joe", time.Hour))
+	long := c.login("ann", time.Hour)
 	long.Extra.Bytes = make([]byte, maxLogin)
 	if s.Remember(joe, long); who(s, joe) != "" {
-		t.Error("a login of any length is kept")
+		t.Error("a login of any length is kept, or the one before it")
 	}
 }
 
@@ -225,6 +228,9 @@ func TestEvictedLoginsStayAway(t *testing.T) {
 	if who(s, joe) != "" {
 		t.Error("a login that was forgotten is back after a restart")
 	}
+	if s.Len() != 0 {
+		t.Errorf("%d logins that have ended are read", s.Len())
+	}
 	closed(t, s)
 }
 
@@ -252,17 +258,37 @@ func TestFileOfAProcessThatWasKilled(t *testing.T) {
 
 func TestDamagedFile(t *testing.T) {
 	c := newClock()
-	header := `{"usher":"cookies 1","key":"` + base64.StdEncoding.EncodeToString(make([]byte, 32)) + `"}` + "\n"
+	key := make([]byte, keyLength)
+	header := `{"usher":"cookies 1","key":"` + base64.StdEncoding.EncodeToString(key) + `"}` + "\n"
+	good, err := appendLine(nil, &entry{login: c.login("joe", time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// with is a file with a good line, and with another in which one thing is not.
+	with := func(old, new string) string {
+		if !strings.Contains(string(good), old) {
+			t.Fatalf("%s has no %s", good, old)
+		}
+		return header + string(good) + strings.Replace(string(good), old, new, 1)
+	}
+	id := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	for name, content := range map[string]string{
 		"other file":    "realms: []\n",
 		"other version": strings.Replace(header, "cookies 1", "cookies 2", 1),
 		"short key":     `{"usher":"cookies 1","key":"AAAA"}` + "\n",
 		"no end at all": "x",
 		"no JSON":       header + "garbage\n",
-		"two values":    header + "{} {}\n",
-		"no id":         header + `{"gone":true}` + "\n",
-		"no role":       header + `{"id":"` + base64.StdEncoding.EncodeToString(make([]byte, 32)) + `","realm":"realm1"}` + "\n",
-		"unknown key":   header + `{"id":"` + base64.StdEncoding.EncodeToString(make([]byte, 32)) + `","admin":true}` + "\n",
+		"two values":    with("\n", " {}\n"),
+		"no id":         header + string(good) + `{"gone":true}` + "\n",
+		"short id":      with(id, "AAAA"),
+		"long id":       with(id, base64.StdEncoding.EncodeToString(make([]byte, 33))),
+		"no realm":      with(`"realm":"realm1",`, ""),
+		"no authid":     with(`"authid":"joe",`, ""),
+		"no role":       with(`"role":"frontend",`, ""),
+		"no method":     with(`"method":"ticket",`, ""),
+		"no until":      with(`"until":`, `"expires_at":`),
+		"other format":  with(`"extra_format":`, `"extra_format":9`),
+		"unknown key":   with("}", `,"admin":true}`),
 		"long line":     header + strings.Repeat("x", maxLine+1) + "\n",
 	} {
 		file := filepath.Join(t.TempDir(), "cookies.dat")
@@ -270,7 +296,7 @@ func TestDamagedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, log := open(t, file, false, c)
-		if s.Len() != 0 || s.Issued("") {
+		if s.Len() != 0 || s.order.Len() != 0 || len(s.users) != 0 || s.bytes != 0 || bytes.Equal(s.key, key) {
 			t.Errorf("%s: %d logins", name, s.Len())
 		}
 		kept, _ := filepath.Glob(file + ".damaged-*")
@@ -287,7 +313,7 @@ func TestDamagedFile(t *testing.T) {
 		s.Remember(joe, c.login("joe", time.Hour))
 		closed(t, s)
 		s, _ = open(t, file, false, c)
-		if who(s, joe) != "joe" {
+		if who(s, joe) != "joe" || s.Len() != 1 {
 			t.Errorf("%s: the new file is not kept", name)
 		}
 		closed(t, s)
@@ -344,6 +370,49 @@ func TestFileThatCannotBeWritten(t *testing.T) {
 	s.Remember(joe, c.login("joe", time.Hour))
 	if err := s.Close(); err == nil || !strings.Contains(err.Error(), "cookies.dat") {
 		t.Errorf("closed with %v", err)
+	}
+}
+
+// TestWritesAreTriedAgain: without waiting for another change.
+func TestWritesAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClock()
+		name := filepath.Join(t.TempDir(), "cookies.dat")
+		s, log := open(t, name, false, c)
+		synctest.Wait()
+		if err := errors.Join(os.Remove(name), os.Mkdir(name, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		s.file.mu.Lock()
+		s.file.rewrite = true // as after a failure
+		s.file.mu.Unlock()
+		joe := s.New(0)
+		s.Remember(joe, c.login("joe", time.Hour))
+		synctest.Wait()
+		if left, _ := filepath.Glob(name + ".new-*"); len(left) > 0 || !strings.Contains(log.String(), "can't be written") {
+			t.Errorf("left behind: %v; the log says %q", left, log)
+		}
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(retryAfter)
+		synctest.Wait()
+		data, err := os.ReadFile(name)
+		if err != nil || !strings.Contains(string(data), `"authid":"joe"`) {
+			t.Errorf("the file has %q: %v", data, err)
+		}
+		closed(t, s)
+	})
+}
+
+// TestPendingChangesAreBounded: beyond that the whole is written in their place.
+func TestPendingChangesAreBounded(t *testing.T) {
+	f := &file{wake: make(chan struct{}, 1)}
+	for range maxPending + 2 {
+		f.note(&entry{})
+	}
+	if len(f.pending) != 0 || !f.rewrite {
+		t.Errorf("%d changes are kept", len(f.pending))
 	}
 }
 
