@@ -164,7 +164,7 @@ func (s *Store) read(data []byte) error {
 		if at := s.entries[e.id]; at != nil {
 			s.remove(at.Value.(*entry))
 		}
-		if !r.Gone && e.login.Until.After(s.now()) {
+		if e.login.Until.After(s.now()) { // which one that is gone has not
 			s.add(e)
 		}
 	}
