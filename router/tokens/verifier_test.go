@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -360,6 +362,74 @@ func TestTokensDoNotMakeTheRouterFetch(t *testing.T) {
 	if n := i.fetched(); n != 1 {
 		t.Errorf("the keys were fetched %d times", n)
 	}
+}
+
+// roundTripper is a server without a network.
+type roundTripper func(r *http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestWhenKeysAreFetched: soon after a failure, and once for all who ask meanwhile.
+func TestWhenKeysAreFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		jwks := `{"keys":[{"kty":"OKP","kid":"d1","crv":"Ed25519","x":"` + b64(make([]byte, ed25519.PublicKeySize)) + `"}]}`
+		var mu sync.Mutex
+		fetches := 0
+		held := make(chan struct{}) // until which all but the first two are
+		server := roundTripper(func(r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			fetches++
+			n := fetches
+			mu.Unlock()
+			if n > 2 {
+				select {
+				case <-held:
+				case <-r.Context().Done():
+				}
+			}
+			answer := &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(jwks))}
+			if n == 1 {
+				answer.StatusCode = http.StatusServiceUnavailable
+			}
+			return answer, nil
+		})
+		fetched := func(after string, want int) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if fetches != want {
+				t.Fatalf("%s the keys have been fetched %d times, not %d", after, fetches, want)
+			}
+		}
+		j := &auth.JWT{Issuer: "https://example.com", JWKS: "https://example.com/keys", Refresh: time.Hour}
+		v := New(Options{Client: &http.Client{Transport: server}, Log: slog.New(slog.DiscardHandler)})
+		v.Use([]*auth.JWT{j})
+		defer v.Close()
+		set := v.sets[sourceOf(j)]
+		fetched("at first", 1)
+		time.Sleep(v.options.MinInterval)
+		fetched("after a failure", 2)
+		time.Sleep(time.Hour)
+		fetched("after an hour", 3)
+		answers := make(chan bool, 2)
+		for range cap(answers) {
+			go func() { answers <- set.renewed(t.Context(), 1) }()
+		}
+		synctest.Wait()
+		close(held)
+		if !<-answers || !<-answers {
+			t.Error("who asked while keys were fetched did not get them")
+		}
+		fetched("for who asked meanwhile", 3)
+		if !set.renewed(t.Context(), 1) {
+			t.Error("keys that are newer are not found")
+		}
+		if set.renewed(t.Context(), 2) {
+			t.Error("keys are newer than themselves")
+		}
+		fetched("too soon", 3)
+	})
 }
 
 func TestKeysThatAreNotThere(t *testing.T) {
