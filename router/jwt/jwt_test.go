@@ -1,10 +1,18 @@
 package jwt
 
 import (
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +38,13 @@ func sign(t testing.TB, header map[string]any, claims jwt.MapClaims) string {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// respelled is a token whose last letter has other bits where no bits belong.
+func respelled(token string) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := len(token) - 1
+	return token[:last] + letters[strings.IndexByte(letters, token[last])^1:][:1]
 }
 
 func TestParseJWKS(t *testing.T) {
@@ -62,6 +77,50 @@ func TestParseJWKS(t *testing.T) {
 	}
 }
 
+// TestParseKey: a key is taken for the algorithm that it is for, and no other.
+func TestParseKey(t *testing.T) {
+	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(key any) string {
+		der, err := x509.MarshalPKIXPublicKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	}
+	modulus := func(bits uint) *rsa.PublicKey {
+		return &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), bits-1), E: 65537}
+	}
+	secret := strings.Repeat("s", 32)
+	for _, test := range []struct{ name, text, algorithm, want string }{
+		{"a secret", secret, "HS256", ""},
+		{"a short secret", secret[1:], "HS256", "has 31 bytes"},
+		{"a public key as a secret", text(private.Public()), "HS256", "is PEM, which is no secret"},
+		{"a secret as a public key", secret, "EdDSA", "is not PEM"},
+		{"Ed25519", text(private.Public()), "EdDSA", ""},
+		{"Ed25519 for ES256", text(private.Public()), "ES256", "is not one for ES256"},
+		{"P-256", text(&p256.PublicKey), "ES256", ""},
+		{"P-256 for ES384", text(&p256.PublicKey), "ES384", "is not one for ES384"},
+		{"P-256 for EdDSA", text(&p256.PublicKey), "EdDSA", "is not one for EdDSA"},
+		{"RSA", text(modulus(2048)), "RS256", ""},
+		{"RSA for PS512", text(modulus(2048)), "PS512", ""},
+		{"RSA for ES256", text(modulus(2048)), "ES256", "is not one for ES256"},
+		{"weak RSA", text(modulus(2047)), "RS256", "RSA keys must have"},
+		{"RSA that takes long", text(modulus(16385)), "RS256", "RSA keys must have"},
+		{"a private key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "EdDSA", "not of a public key"},
+	} {
+		_, err := ParseKey(test.text, test.algorithm)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	if fits([]byte(secret), "RS256") == nil {
+		t.Error("a secret is one for RS256")
+	}
+}
+
 func TestVerify(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	good := jwt.MapClaims{"iss": "me", "aud": "usher", "exp": now.Unix() + 60}
@@ -72,6 +131,15 @@ func TestVerify(t *testing.T) {
 	// A key that fits, but is for another algorithm.
 	other := []Key{{Algorithm: "RS256", key: keys[0].key}}
 	two := append(keys, Key{ID: "b", Algorithm: "EdDSA", key: keys[0].key})
+	// with is a token with another claim; nil: without it.
+	with := func(claim string, value any) string {
+		c := maps.Clone(good)
+		if c[claim] = value; value == nil {
+			delete(c, claim)
+		}
+		return sign(t, map[string]any{"kid": "a"}, c)
+	}
+	leeway := func(o *Options) { o.Leeway = 5 * time.Second }
 	o := Options{Issuers: []string{"me"}, Audiences: []string{"usher"}, Now: func() time.Time { return now }}
 	for _, test := range []struct {
 		name   string
@@ -93,6 +161,18 @@ func TestVerify(t *testing.T) {
 		{"another algorithm than is accepted", sign(t, map[string]any{"kid": "a"}, good), keys, func(o *Options) { o.Algorithms = []string{"RS256"} }, "the token's signature is wrong"},
 		{"another issuer", sign(t, map[string]any{"kid": "a"}, good), keys, func(o *Options) { o.Issuers = []string{"you"} }, "the token has another issuer"},
 		{"later", sign(t, map[string]any{"kid": "a"}, good), keys, func(o *Options) { o.Now = func() time.Time { return now.Add(time.Hour) } }, "the token has expired"},
+		{"expired within the leeway", with("exp", now.Unix()-4), keys, leeway, ""},
+		{"expired beyond the leeway", with("exp", now.Unix()-6), keys, leeway, "the token has expired"},
+		{"never expires", with("exp", nil), keys, nil, "the token has no exp or no aud"},
+		{"never expires, and need not", with("exp", nil), keys, func(o *Options) { o.WithoutExpiry = true }, ""},
+		{"expired, and need not", with("exp", now.Unix()-6), keys, func(o *Options) { o.WithoutExpiry = true }, "the token has expired"},
+		{"not yet", with("nbf", now.Unix()+6), keys, nil, "the token is not valid yet"},
+		{"of the future", with("iat", now.Unix()+6), keys, nil, "the token is issued in the future"},
+		{"one audience of several", with("aud", []string{"a", "usher"}), keys, nil, ""},
+		{"another audience", with("aud", "other"), keys, nil, "the token is for another audience"},
+		{"no audience", with("aud", nil), keys, nil, "the token has no exp or no aud"},
+		{"too long", with("long", strings.Repeat("a", MaxToken)), keys, nil, "the token has more than 65536 bytes"},
+		{"written in another way", respelled(sign(t, map[string]any{"kid": "a"}, good)), keys, nil, "this is not a token"},
 		{"a letter changed", strings.Replace(sign(t, map[string]any{"kid": "a"}, good), ".", ".e", 1), keys, nil, "this is not a token"},
 	} {
 		o := o
