@@ -19,6 +19,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -82,6 +83,13 @@ func newIssuer(t *testing.T) *issuer {
 	})
 	mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://"+r.Host+"/keys", http.StatusFound)
+	})
+	mux.HandleFunc("/hops/{n}", func(w http.ResponseWriter, r *http.Request) {
+		to := "/keys"
+		if n, _ := strconv.Atoi(r.PathValue("n")); n > 1 {
+			to = fmt.Sprintf("/hops/%d", n-1)
+		}
+		http.Redirect(w, r, to, http.StatusFound)
 	})
 	i.server = httptest.NewTLSServer(mux)
 	t.Cleanup(i.server.Close)
@@ -262,8 +270,9 @@ func TestVerify(t *testing.T) {
 	if n := i.fetched(); n != 1 {
 		t.Errorf("the keys were fetched %d times", n)
 	}
-	p, err := v.Verify(t.Context(), j, i.good(nil))
-	if err != nil || time.Until(p.ExpiresAt) < 59*time.Minute || time.Until(p.ExpiresAt) > time.Hour+j.Leeway {
+	exp := now.Add(time.Hour).Unix()
+	p, err := v.Verify(t.Context(), j, i.good(map[string]any{"exp": exp}))
+	if err != nil || !p.ExpiresAt.Equal(time.Unix(exp, 0).Add(j.Leeway)) {
 		t.Errorf("the session ends at %v, %v", p.ExpiresAt, err)
 	}
 	narrow := *j
@@ -324,12 +333,16 @@ func TestRotation(t *testing.T) {
 		t.Errorf("the keys were fetched %d times for the old key", n)
 	}
 	// What can't be fetched or read takes nothing away.
+	other, err := json.Marshal(map[string]any{"keys": []any{i.edKey("d2")}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, answer := range map[string]func(w http.ResponseWriter){
 		"an error":      func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) },
 		"no JSON":       func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>")) },
 		"no keys":       func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
 		"a secret":      func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{"keys":[{"kty":"oct","k":"AAAA"}]}`)) },
-		"far too much":  func(w http.ResponseWriter) { _, _ = w.Write(bytes.Repeat([]byte(" "), 600<<10)) },
+		"far too much":  func(w http.ResponseWriter) { _, _ = fmt.Fprintf(w, "%s%*s", other, 600<<10, "") },
 		"a short key":   func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}`)) },
 		"a broken line": func(w http.ResponseWriter) { w.Header().Set("Content-Length", "100"); _, _ = w.Write([]byte("{")) },
 	} {
@@ -429,6 +442,9 @@ func TestWhenKeysAreFetched(t *testing.T) {
 			t.Error("keys are newer than themselves")
 		}
 		fetched("too soon", 3)
+		if v.Use([]*auth.JWT{j}); v.sets[sourceOf(j)] != set {
+			t.Error("keys that stay in use are fetched anew")
+		}
 	})
 }
 
@@ -494,9 +510,29 @@ func TestDiscovery(t *testing.T) {
 	} {
 		i.set(func() { i.about = about })
 		before := i.fetched()
-		v, _ := i.verifier(time.Hour, j)
+		v, log := i.verifier(time.Hour, j)
 		if got := verify(t, v, j, i.good(nil)); !strings.HasPrefix(got, "unavailable: ") || i.fetched() != before {
 			t.Errorf("%s: %s", name, got)
+		}
+		if about["issuer"] == j.Issuer && !strings.Contains(log.String(), "is no https URL") {
+			t.Errorf("%s: the log says %s", name, log)
+		}
+	}
+	asked := ""
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		asked = r.URL.String()
+		return nil, errors.New("nobody is there")
+	})}
+	slash := &keySet{source: source{issuer: "https://example.com/tenant/"}, options: &Options{Client: client}}
+	if _, err := slash.discover(t.Context()); err == nil || asked != "https://example.com/tenant"+wellKnown {
+		t.Errorf("an issuer that ends in a slash is asked by %s: %v", asked, err)
+	}
+	for hops, want := range map[int]string{maxRedirects: "joe frontend", maxRedirects + 1: "unavailable: "} {
+		hopping := i.method()
+		hopping.JWKS = fmt.Sprintf("%s/hops/%d", i.server.URL, hops)
+		v, _ := i.verifier(time.Hour, hopping)
+		if got := verify(t, v, hopping, i.good(nil)); !strings.HasPrefix(got, want) {
+			t.Errorf("%d redirections: %s", hops, got)
 		}
 	}
 	redirected := i.method()
