@@ -1,11 +1,13 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"usher/router/auth"
+	"usher/router/wamp"
 )
 
 // nodeFile is a Crossbar.io node file around the parts of its router worker.
@@ -31,6 +33,7 @@ func TestCrossbarWarnings(t *testing.T) {
 		want []string
 	}{
 		{path(``), nil},
+		{path(`, "serializers": null, "options": {"compression": null}`), nil}, // which is absent there
 		{strings.Replace(path(``), `"version": 2`, `"version": 1, "controller": {"id": "x"}, "$schema": "s"`, 1), []string{
 			"n.json:1:13: version: usher knows version 2 of this format and reads the file as that",
 			"n.json:1:30: controller: usher has no controller process; this has no effect",
@@ -92,6 +95,15 @@ func TestCrossbarWarnings(t *testing.T) {
 			continue
 		}
 		golden(t, c.Warnings, test.want)
+	}
+}
+
+// Of two rules for the same the later counts, whichever allows more.
+func TestCrossbarRuleThatIsThereTwice(t *testing.T) {
+	c := parse(t, "n.json", strings.Replace(crossbarRealm(`"id": "x"`), `[{"uri": "*", `, `[{"uri": "*", "allow": {"publish": true}}, {"uri": "a"}, {"uri": "*", `, 1))
+	want := []auth.Rule{{URI: "a"}, {Match: wamp.Prefix, Allow: auth.Call}}
+	if got := c.Realms[0].Roles[0].Rules; !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
