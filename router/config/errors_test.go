@@ -144,6 +144,10 @@ func TestErrors(t *testing.T) {
 		{"a", edit(t, "        auth:\n", "        serializers: [jsn]\n        auth:\n"), []string{
 			`a:18:23: transports[0].paths.ws.serializers[0]: "jsn" is not a serializer; did you mean "json"?`,
 		}},
+		{"a", edit(t, "        auth:\n", "        serializers: [json, json, jsn]\n        auth:\n"), []string{
+			`a:18:29: transports[0].paths.ws.serializers[1]: "json" is here twice`,
+			`a:18:35: transports[0].paths.ws.serializers[2]: "jsn" is not a serializer; did you mean "json"?`,
+		}},
 		{"a", edit(t, "        auth:\n", "        serializers: []\n        auth:\n"), []string{
 			"a:18:22: transports[0].paths.ws.serializers: no serializer is left: name json, msgpack or cbor",
 		}},

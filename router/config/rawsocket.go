@@ -50,10 +50,11 @@ func formats(v value) []wamp.Format {
 		return all
 	}
 	var named []wamp.Format
-	for i, name := range v.names(nil) {
+	for _, name := range v.names(nil) {
 		at := slices.IndexFunc(all, func(f wamp.Format) bool { return f.String() == name })
 		if at < 0 {
-			v.list()[i].unsupportedSerializer()
+			items := v.list() // of which names leaves some out
+			items[slices.IndexFunc(items, func(i value) bool { return i.n.text == name })].unsupportedSerializer()
 			continue
 		}
 		named = append(named, all[at])
