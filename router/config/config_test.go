@@ -258,3 +258,27 @@ func TestLoadFiles(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAuthorizersAreReserved: nobody but the router may call them.
+func TestAuthorizersAreReserved(t *testing.T) {
+	c := parse(t, "usher.yaml", edit(t, "            allow: {register: true}\n", "            allow: {register: true}\n          - uri: com.example.authorize\n            allow: {register: true}\n",
+		"      - name: frontend\n", "      - name: frontend\n        authorizer: com.example.authorize\n"))
+	want := map[string]bool{"com.example.authenticate": true, "com.example.authorize": true}
+	if got := c.Authenticators(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestDirectoryInThePlaceOfAFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.pem"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := parse(t, filepath.Join(dir, "usher.yaml"), edit(t, "127.0.0.1}", "127.0.0.1, tls: {certificate: a.pem, key: .}}")+"scripts: a.pem\n")
+	err := c.CheckFiles(os.Stat)
+	for _, want := range []string{"key: " + dir + " is a directory, want a file", "scripts: " + filepath.Join(dir, "a.pem") + " is a file, want a directory"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}

@@ -105,6 +105,12 @@ func TestErrors(t *testing.T) {
 		{"a", edit(t, "authenticator: com.example.authenticate", "authenticator: com.example.authentikate"), []string{
 			"a:19:50: transports[0].paths.ws.auth.ticket.authenticator: no role of realm realm1 may register com.example.authentikate: every login would be refused; give one role a permission with exactly this uri, match: exact and allow: {register: true}",
 		}},
+		{"a", edit(t, "allow: {register: true}", "allow: {call: true}"), []string{
+			"a:19:50: transports[0].paths.ws.auth.ticket.authenticator: no role of realm realm1 may register com.example.authenticate: every login would be refused; give one role a permission with exactly this uri, match: exact and allow: {register: true}",
+		}},
+		{"a", edit(t, "uri: com.example.authenticate\n", "uri: com.example.authenticate\n            match: prefix\n"), []string{
+			"a:20:50: transports[0].paths.ws.auth.ticket.authenticator: no role of realm realm1 may register com.example.authenticate: every login would be refused; give one role a permission with exactly this uri, match: exact and allow: {register: true}",
+		}},
 		{"a", edit(t, "authenticator: com.example.authenticate", "authenticator: com.example.authenticate, realms: [realm2]"), []string{
 			`a:19:85: transports[0].paths.ws.auth.ticket.realms[0]: there is no realm "realm2"; did you mean "realm1"?`,
 		}},
@@ -140,6 +146,9 @@ func TestErrors(t *testing.T) {
 		}},
 		{"a", edit(t, "        auth:\n          ticket: {type: dynamic, authenticator: com.example.authenticate}\n", ""), []string{
 			`a:17:9: transports[0].paths.ws: "auth" is missing: nobody could join; write e.g. auth: {ticket: {type: dynamic, authenticator: com.example.authenticate}}`,
+		}},
+		{"a", edit(t, "        auth:\n          ticket: {type: dynamic, authenticator: com.example.authenticate}\n", "        auth: {}\n"), []string{
+			"a:18:15: transports[0].paths.ws.auth: no method is left: nobody can join here",
 		}},
 		{"a", edit(t, "        auth:\n", "        serializers: [jsn]\n        auth:\n"), []string{
 			`a:18:23: transports[0].paths.ws.serializers[0]: "jsn" is not a serializer; did you mean "json"?`,

@@ -155,6 +155,12 @@ func TestListenerErrors(t *testing.T) {
 		{"type: rawsocket\n    endpoint: {type: unix, path: s, mode: rw}\n    " + ticketAuth, []string{
 			`a:14:43: transports[0].endpoint.mode: "rw" is not a file mode such as "0660"`,
 		}},
+		{"type: rawsocket\n    endpoint: {type: unix, path: s, mode: '0'}\n    " + ticketAuth, []string{
+			`a:14:43: transports[0].endpoint.mode: "0" is not a file mode such as "0660"`,
+		}},
+		{"type: rawsocket\n    endpoint: {type: unix, path: s, mode: '1777'}\n    " + ticketAuth, []string{
+			`a:14:43: transports[0].endpoint.mode: "1777" is not a file mode such as "0660"`,
+		}},
 		{"type: rawsocket\n    endpoint: {type: unix, path: /" + strings.Repeat("x", 110) + "}\n    " + ticketAuth, []string{
 			`a:14:34: transports[0].endpoint.path: /` + strings.Repeat("x", 110) + ` has 111 bytes, and a Unix socket's name has 103 at most`,
 		}},

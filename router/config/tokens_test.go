@@ -51,6 +51,7 @@ func TestTokens(t *testing.T) {
 		{"ticket: {type: jwt, issuer: https://a.example, audience: usher, role_claim: role, realm: realm9}", `there is no realm "realm9"`},
 		{"ticket: {type: jwt, issuer: me, audience: usher, role: frontend}", "is no https URL, so the issuer can't be asked"},
 		{"ticket: {type: jwt, issuer: me, audience: usher, role: frontend, jwks: http://a.example/keys}", "whoever is in between"},
+		{"ticket: {type: jwt, issuer: me, audience: usher, role: frontend, jwks: 'https:///keys'}", "is no https URL"},
 		{"ticket: {type: jwt, issuer: me, audience: usher, role: frontend, jwks: https://a.example/keys, algorithms: [HS256]}", "is signed with a secret"},
 		{"ticket: {type: jwt, issuer: me, audience: usher, role: frontend, jwks: https://a.example/keys, algorithms: [none]}", "is no algorithm of tokens"},
 		{"ticket: {type: jwt, issuer: me, audience: usher, role: frontend, jwks: https://a.example/keys, algorithms: []}", "the list is empty"},
