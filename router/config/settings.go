@@ -111,7 +111,7 @@ func (r *reader) crossbarSettings(f *fields, realm *Realm) {
 func withoutMeta(role *auth.Role) {
 	const meta = "wamp."
 	role.Rules = slices.DeleteFunc(role.Rules, func(rule auth.Rule) bool {
-		return rule.Match != wamp.Wildcard && strings.HasPrefix(rule.URI, meta)
+		return strings.HasPrefix(rule.URI, meta)
 	})
 	role.Rules = append(role.Rules, auth.Rule{URI: meta, Match: wamp.Prefix})
 }

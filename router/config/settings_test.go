@@ -159,7 +159,7 @@ func TestCrossbarRealmSettings(t *testing.T) {
 // A role that may do everything must not get what its author turned off.
 func TestCrossbarRealmWithoutMeta(t *testing.T) {
 	data := strings.Replace(crossbarRealm(`"options": {"enable_meta_api": false}`), `[{"uri": "*"`,
-		`[{"uri": "wamp.session.list", "allow": {"call": true}}, {"uri": "wamp.session.", "match": "prefix", "allow": {"call": true}}, {"uri": "*"`, 1)
+		`[{"uri": "wamp.session.list", "allow": {"call": true}}, {"uri": "wamp.session.", "match": "prefix", "allow": {"call": true}}, {"uri": "wamp..list", "match": "wildcard", "allow": {"call": true}}, {"uri": "*"`, 1)
 	want := []auth.Rule{{URI: "", Match: wamp.Prefix, Allow: auth.Call}, {URI: "wamp.", Match: wamp.Prefix}}
 	if got := parse(t, "n.json", data).Realms[0].Roles[0].Rules; !reflect.DeepEqual(got, want) {
 		t.Errorf("rules %+v, want %+v", got, want)
