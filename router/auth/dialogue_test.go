@@ -286,8 +286,8 @@ func TestRealmsAreAssigned(t *testing.T) {
 			[]Methods{{SCRAM: &SCRAM{Authenticator: asksThere}}, {SCRAM: NewSCRAM(users(""))}}, "ask com.example.authenticate challenge wamp-scram"},
 		"cryptosign": {[]Methods{{Cryptosign: &Cryptosign{Authenticator: asks}}, {Cryptosign: NewCryptosign(users("realm1"))}},
 			[]Methods{{Cryptosign: &Cryptosign{Authenticator: asksThere}}, {Cryptosign: NewCryptosign(users(""))}}, "ask com.example.authenticate challenge cryptosign"},
-		"tls": {[]Methods{{TLS: &TLS{Authenticator: asks}}, {TLS: &TLS{Principals: []Certificate{{Subject: "joe", Role: "frontend", Realm: "realm1"}}}}},
-			[]Methods{{TLS: &TLS{Authenticator: asksThere}}, {TLS: &TLS{Principals: []Certificate{{Subject: "joe", Role: "frontend"}}}}}, "ask com.example.authenticate accept realm1 frontend static"},
+		"tls": {[]Methods{{TLS: &TLS{Authenticator: asks}}, {TLS: &TLS{Principals: []Certificate{{Subject: "joe", Authid: "j", Role: "frontend", Realm: "realm1"}}}}},
+			[]Methods{{TLS: &TLS{Authenticator: asksThere}}, {TLS: &TLS{Principals: []Certificate{{Subject: "joe", Authid: "j", Role: "frontend"}}}}}, "ask com.example.authenticate accept realm1 frontend static"},
 	} {
 		begin := func(m Methods) string {
 			r := &Request{Authid: "joe", Extra: Extra{Pubkey: key, Nonce: nonce}, Transport: &Transport{TLS: &tls.ConnectionState{

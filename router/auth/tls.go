@@ -22,7 +22,7 @@ type TLS struct {
 type Certificate struct {
 	SHA256, SHA1 string // fingerprints as the functions write them
 	Subject      string // the common name
-	Authid       string // empty: the common name
+	Authid       string // not empty: it would be the client's to choose
 	Role         string
 	Realm        string // the only one that it may join; empty: any that has the role
 }
@@ -44,11 +44,7 @@ func (m *TLS) begin(d *Dialogue) Outcome {
 	}
 	for _, p := range m.Principals {
 		if p.is(certificate) && (p.Realm == "" || d.Request.Realm == "" || p.Realm == d.Request.Realm) {
-			authid := p.Authid
-			if authid == "" {
-				authid = certificate.Subject.CommonName
-			}
-			return d.admit(&Principal{Role: p.Role, Realm: p.Realm, Authid: authid})
+			return d.admit(&Principal{Role: p.Role, Realm: p.Realm, Authid: p.Authid})
 		}
 	}
 	return denied()
