@@ -45,6 +45,28 @@ func TestThrottleSlowsDownThenRefuses(t *testing.T) {
 	}
 }
 
+// TestThrottleForgetsByHalves: of 16 wrong logins, and one more after a while.
+func TestThrottleForgetsByHalves(t *testing.T) {
+	for _, test := range []struct {
+		after time.Duration
+		count int
+	}{{0, 17}, {30 * time.Second, 12}, {time.Minute, 9}, {2 * time.Minute, 5}, {time.Hour, 1}} {
+		for beyond, want := range map[int]time.Duration{0: 0, 1: 50 * time.Millisecond} {
+			if test.count == beyond {
+				continue // a SlowAfter of 0 is the default
+			}
+			x, pass := throttled(ThrottleLimits{SlowAfter: test.count - beyond})
+			for range 16 {
+				x.Failed(attacker, "")
+			}
+			pass(test.after)
+			if got := x.Failed(attacker, ""); got != want {
+				t.Errorf("after %v, where %d are answered at once: %v later, want %v", test.after, test.count-beyond, got, want)
+			}
+		}
+	}
+}
+
 // TestThrottleOfAnAuthid: guesses at one authid from many addresses are slow, and
 // refuse nobody.
 func TestThrottleOfAnAuthid(t *testing.T) {
