@@ -85,6 +85,8 @@ func TestRemoteError(t *testing.T) {
 		{"wamp.error.runtime_error", `["KeyError: 'joe'"]`, nil},
 		{"wamp.error.canceled", `["callee session left"]`, nil},
 		{"wamp.error.invalid_argument", `["x"]`, nil},
+		{"wamp.error.timeout", `["x"]`, nil},
+		{"wamp.error.network_failure", `["x"]`, nil},
 	} {
 		err := RemoteError(test.uri, []byte(test.args))
 		var refusal *Refusal
