@@ -10,6 +10,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -581,6 +584,98 @@ func TestAnswerWithoutChallenge(t *testing.T) {
 		}
 		if got := outcome(d.Decide(&Principal{Role: "frontend", Credentials: Credentials{Secret: "x"}}, nil)); got != "fail" {
 			t.Errorf("%s: a decision after that came to %q", method, got)
+		}
+	}
+}
+
+// TestDynamics: the URI of an authenticator is reserved whatever method asks it.
+func TestDynamics(t *testing.T) {
+	var want []*Dynamic
+	next := func() *Dynamic {
+		want = append(want, &Dynamic{URI: fmt.Sprint("com.example.", len(want))})
+		return want[len(want)-1]
+	}
+	m := &Methods{
+		Anonymous: &Anonymous{Authenticator: next()}, Ticket: &Ticket{Authenticator: next()}, WAMPCRA: &WAMPCRA{Authenticator: next()}, SCRAM: &SCRAM{Authenticator: next()},
+		Cryptosign: &Cryptosign{Authenticator: next()}, TLS: &TLS{Authenticator: next()}, Cookie: &Cookie{Authenticator: next()},
+	}
+	if got := m.Dynamics(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if n := reflect.TypeOf(*m).NumField(); n != len(want) {
+		t.Errorf("there are %d methods, and %d of them here", n, len(want))
+	}
+}
+
+func TestCheckSCRAM(t *testing.T) {
+	argon := scramUser(t, "sam-password")
+	argon.KDF, argon.Memory, argon.Iterations = KDFArgon2id, 64<<10, 3
+	for _, test := range []struct {
+		name   string
+		change func(c *Credentials)
+		want   string // the error; empty: none
+	}{
+		{"good", func(*Credentials) {}, ""},
+		{"Crossbar.io's name of the KDF", func(c *Credentials) { c.KDF = "argon2id-13" }, ""},
+		{"another KDF", func(c *Credentials) { c.KDF = "bcrypt" }, "the kdf must be"},
+		{"a salt of digits", func(c *Credentials) { c.Salt = "3bc3ca01dd1d501ca1c22e1c5d7d16fe" }, ""},
+		{"no salt", func(c *Credentials) { c.Salt = "" }, "the salt must be"},
+		{"a salt that is neither", func(c *Credentials) { c.Salt = "salt!" }, "the salt must be"},
+		{"no iterations", func(c *Credentials) { c.Iterations = 0 }, "iterations must be"},
+		{"too many iterations", func(c *Credentials) { c.Iterations = maxIterations + 1 }, "iterations must be"},
+		{"too little memory", func(c *Credentials) { c.Memory = 7 }, "memory must be"},
+		{"too much memory", func(c *Credentials) { c.Memory = maxMemory + 1 }, "memory must be"},
+		{"memory of pbkdf2", func(c *Credentials) { c.KDF = KDFPBKDF2 }, "pbkdf2 has no memory"},
+		{"half a stored key", func(c *Credentials) { c.StoredKey = c.StoredKey[:16] }, "must have 32 bytes"},
+		{"no server key", func(c *Credentials) { c.ServerKey = nil }, "must have 32 bytes"},
+		{"a secret", func(c *Credentials) { c.Secret = "s" }, "does not have"},
+		{"keys", func(c *Credentials) { c.AuthorizedKeys = []string{} }, "does not have"},
+	} {
+		c := argon
+		test.change(&c)
+		err := c.CheckSCRAM()
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if err == nil && (c.KDF != KDFArgon2id || c.Salt != argon.Salt) {
+			t.Errorf("%s: written as %+v", test.name, c)
+		}
+	}
+	// What is base64, too, is digits only if nobody could take it for anything else.
+	for salt, want := range map[string]string{"3bc3ca01dd1d501C": "3bc3ca01dd1d501C", "abcdef01": "abcdef01"} {
+		c := argon
+		if c.Salt = salt; c.CheckSCRAM() != nil || c.Salt != want {
+			t.Errorf("%s is written as %s", salt, c.Salt)
+		}
+	}
+}
+
+// TestChallengeParameters: each client is told the parameters in its own words, and
+// the defaults of those that the configuration leaves out.
+func TestChallengeParameters(t *testing.T) {
+	pbkdf2 := scramUser(t, "sam-password")
+	argon := pbkdf2
+	argon.KDF, argon.Memory = KDFArgon2id, 64<<10
+	m := &Methods{
+		SCRAM:   NewSCRAM(map[string]User{"sam": {Role: "frontend", Credentials: pbkdf2}, "ann": {Role: "frontend", Credentials: argon}}),
+		WAMPCRA: NewWAMPCRA(map[string]User{"sam": {Role: "frontend", Credentials: Credentials{Secret: "s", Salt: "x"}}}),
+	}
+	for _, test := range []struct {
+		method, authid string
+		want           map[string]any
+	}{
+		{"wamp-scram", "sam", map[string]any{"kdf": "pbkdf2", "memory": nil}},
+		{"wamp-scram", "ann", map[string]any{"kdf": "argon2id13", "memory": 65536.0}},
+		{"scram", "sam", map[string]any{"kdf": "pbkdf2", "memory": 0.0}},
+		{"scram", "ann", map[string]any{"kdf": "argon2id-13", "memory": 65536.0}},
+		{"wampcra", "sam", map[string]any{"salt": "x", "iterations": 1000.0, "keylen": 32.0}},
+	} {
+		_, o := Begin(m, testRealms, &Request{Realm: "realm1", Authid: test.authid, Extra: Extra{Nonce: own}}, []string{test.method})
+		extra := extraOf(t, o)
+		for name, want := range test.want {
+			if extra[name] != want {
+				t.Errorf("%s of %s: %s is %v, want %v", test.method, test.authid, name, extra[name], want)
+			}
 		}
 	}
 }
