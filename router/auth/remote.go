@@ -260,9 +260,7 @@ func (p *Principal) setRemote(key string, value json.RawMessage) error {
 		field = &p.Credentials.ServerKey
 	case "pubkey": // one beside those of authorized_keys
 		field = &p.Credentials.AuthorizedKeys
-		if !isNull {
-			value = slices.Concat([]byte("["), value, []byte("]"))
-		}
+		value = slices.Concat([]byte("["), value, []byte("]"))
 	case "cache":
 		// Whether Crossbar.io may keep the decision. It is not kept here.
 		if k := kind(value); !isNull && k != 't' && k != 'f' {

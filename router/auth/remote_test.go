@@ -58,6 +58,7 @@ func TestRemotePrincipal(t *testing.T) {
 		{"a secret that is no text", `[{"role":"frontend","secret":1}]`, ``, nil},
 		{"iterations that are no count", `[{"role":"frontend","iterations":1.5}]`, ``, nil},
 		{"iterations below 0", `[{"role":"frontend","iterations":-1}]`, ``, nil},
+		{"null for a key", `[{"role":"frontend","pubkey":null}]`, ``, &Principal{Role: "frontend"}},
 		{"null for a credential", `[{"role":"frontend","secret":null}]`, ``, &Principal{Role: "frontend"}},
 		{"null for a field that is not known", `[{"role":"frontend","admin":null}]`, ``, nil},
 		{"no list", `{"role":"frontend"}`, ``, nil},
