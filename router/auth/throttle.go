@@ -74,9 +74,6 @@ func NewThrottle(l ThrottleLimits, now func() time.Time) *Throttle {
 // Refused tells for how long logins from a peer's address are still refused; 0:
 // they are not.
 func (t *Throttle) Refused(peer string) time.Duration {
-	if t.limits.SlowAfter < 0 {
-		return 0
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s := t.entries[addressKey(peer)]; s != nil {
