@@ -17,7 +17,10 @@ import (
 )
 
 // testCertificate vouches for itself.
-func testCertificate(t *testing.T, name string) *x509.Certificate {
+func testCertificate(t *testing.T, name string) *x509.Certificate { return testKeyPair(t, name).Leaf }
+
+// testKeyPair is a testCertificate with its key.
+func testKeyPair(t *testing.T, name string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -32,7 +35,7 @@ func testCertificate(t *testing.T, name string) *x509.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: c}
 }
 
 func TestCertificatesOfPrincipals(t *testing.T) {
@@ -94,18 +97,10 @@ func TestFingerprints(t *testing.T) {
 // TestChannelBindingData: each version of TLS has the type that is safe with it, and
 // both ends come to the same.
 func TestChannelBindingData(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pair := testKeyPair(t, "localhost")
 	for version, want := range map[uint16]string{tls.VersionTLS12: bindingUnique, tls.VersionTLS13: bindingExporter} {
 		a, b := net.Pipe()
-		server := tls.Server(a, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+		server := tls.Server(a, &tls.Config{Certificates: []tls.Certificate{pair}})
 		client := tls.Client(b, &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
 		done := make(chan error, 1)
 		go func() { done <- client.HandshakeContext(t.Context()) }()
