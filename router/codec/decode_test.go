@@ -503,7 +503,6 @@ func TestDecodeAccepts(t *testing.T) {
 	}
 }
 
-// Lists and dicts are bounded in depth over the whole message, without recursion.
 // Binary data in the place of the arguments has nothing behind it but null.
 func TestDecodeBehindBinaryData(t *testing.T) {
 	for _, f := range formats {
@@ -523,6 +522,7 @@ func TestDecodeBehindBinaryData(t *testing.T) {
 	}
 }
 
+// Lists and dicts are bounded in depth over the whole message, without recursion.
 func TestDecodeDepth(t *testing.T) {
 	nested := func(f wamp.Format, n int, asDict bool) []byte {
 		open, end := map[wamp.Format]string{wamp.JSON: "[", wamp.MessagePack: "\x91", wamp.CBOR: "\x81"}[f], ""
