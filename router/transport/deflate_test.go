@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -221,6 +222,29 @@ func TestSharedIsCompressedOnce(t *testing.T) {
 	}
 	if n := len(shared.smaller); n != 4 { // two formats, two windows
 		t.Errorf("the event was compressed %d times, want 4", n)
+	}
+}
+
+// What many receive counts in the bound on the queue as it is compressed, whether
+// it is copied or referred to.
+func TestSharedInAFullQueue(t *testing.T) {
+	const bound = 100_000
+	e := listenDeflated(t, Options{QueueBytes: bound}, &Deflate{})
+	for _, name := range []string{jsonName, cborName, cborName + ".batched", jsonName + ".batched"} {
+		for _, size := range []int{copyBelow / 2, 2 * copyBelow} {
+			_, server := e.dial(name)
+			shared := NewShared(payloadEvent(t, server.Format(), 1, size, false))
+			var b Batch // not flushed: everything waits
+			var err error
+			n := 0
+			for ; err == nil && n <= 2*bound/size; n++ {
+				err = server.SendShared(&b, shared)
+			}
+			if waits := server.out.queue.bytes; !errors.Is(err, ErrQueueFull) || waits > bound || waits < bound-2*size {
+				t.Errorf("%s: %d messages of %d bytes, then %v with %d bytes of %d waiting", name, n, size, err, waits, bound)
+			}
+			b.Flush()
+		}
 	}
 }
 
