@@ -92,19 +92,21 @@ func TestSilentPeerIsPingedAndThenCut(t *testing.T) {
 }
 
 func TestPeerThatAnswersPingsStays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ws, c, end := overPipe(t, Options{})
-		defer end()
-		go func() { _, _, _ = ws.ReadMessage() }() // answers pings until the end
-		go func() { _, _ = c.Read(nil) }()         // until the end
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		select {
-		case <-c.Done():
-			t.Error("the connection was cut")
-		default:
-		}
-	})
+	for _, o := range []Options{{}, {PingInterval: 10 * time.Second, PingTimeout: time.Minute}} {
+		synctest.Test(t, func(t *testing.T) {
+			ws, c, end := overPipe(t, o)
+			defer end()
+			go func() { _, _, _ = ws.ReadMessage() }() // answers pings until the end
+			go func() { _, _ = c.Read(nil) }()         // until the end
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			select {
+			case <-c.Done():
+				t.Errorf("%v, %v: the connection was cut", o.PingInterval, o.PingTimeout)
+			default:
+			}
+		})
+	}
 }
 
 func TestLivenessCanBeTurnedOff(t *testing.T) {

@@ -98,7 +98,7 @@ func (w *wheel) turn() {
 		case idle < w.interval:
 			c.pinged = 0
 			w.put(c, w.interval-idle)
-		case c.pinged == 0 || c.in.lastRead.Load() > c.pinged:
+		case c.pinged == 0 || c.in.lastRead.Load() >= c.pinged:
 			c.pinged = now
 			silent = append(silent, c)
 			w.put(c, w.timeout)
