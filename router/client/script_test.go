@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -264,9 +265,13 @@ func TestInvocationInParts(t *testing.T) {
 	part(2, `["stop"]`, true)
 	s.want(`[70,2,{},["stopped"]]`)
 	// What comes after the answer is no new call.
-	part(2, `[2]`, false)
-	part(3, `[9]`, false)
-	s.want(`[70,3,{},["[9]"]]`)
+	for range 5 { // or it would be answered as one, sooner or later
+		part(2, `[2]`, false)
+	}
+	for request := wamp.ID(3); request < 10; request++ {
+		part(request, `[9]`, false)
+		s.want(fmt.Sprintf(`[70,%d,{},["[9]"]]`, request))
+	}
 }
 
 // A handler that does not take what comes must not make the client grow.
@@ -276,10 +281,62 @@ func TestInvocationPartsAreBounded(t *testing.T) {
 		<-ctx.Done()
 		return wamp.Payload{}, context.Cause(ctx)
 	})
+	part := func(request wamp.ID, p wamp.Payload) {
+		s.send(&wamp.Invocation{Request: request, Registration: 7, Details: wamp.InvocationDetails{Progress: true}, Payload: p})
+	}
 	for range maxParts + 2 {
-		s.send(&wamp.Invocation{Request: 1, Registration: 7, Details: wamp.InvocationDetails{Progress: true}})
+		part(1, wamp.Payload{})
 	}
 	s.want(`[8,68,1,{},"wamp.error.unavailable",["more of the call came than is kept"]]`)
+
+	large := args(`["` + strings.Repeat("x", maxPartBytes/8) + `"]`)
+	for i := range wamp.ID(8) {
+		part(2, large)
+		// Its answer tells that what came before was read: the queue must not be full.
+		s.send(&wamp.Invocation{Request: 3 + i, Registration: 8})
+		s.want(fmt.Sprintf(`[8,68,%d,{},"wamp.error.no_such_registration",["not registered by this client any more"]]`, 3+i))
+	}
+	part(2, large)
+	s.want(`[8,68,2,{},"wamp.error.unavailable",["more of the call came than is kept"]]`)
+}
+
+// Nor must a router that calls faster than handlers return.
+func TestInvocationsAreBounded(t *testing.T) {
+	c, s := joinScripted(t, 0, Options{})
+	s.register(c, 7, func(ctx context.Context, i *wamp.Invocation) (wamp.Payload, error) {
+		<-ctx.Done()
+		return wamp.Payload{}, nil
+	})
+	for request := range wamp.ID(maxInvocations + 1) {
+		s.send(&wamp.Invocation{Request: request + 1, Registration: 7})
+	}
+	s.want(fmt.Sprintf(`[8,68,%d,{},"wamp.error.unavailable",["the callee has too many calls in hand"]]`, maxInvocations+1))
+	s.send(&wamp.Interrupt{Request: 1, Mode: wamp.CancelKill})
+	s.want(`[70,1,{}]`)
+}
+
+func TestAnswerOfAnotherKind(t *testing.T) {
+	c, s := joinScripted(t, 0, Options{})
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Subscribe(context.Background(), "com.example.t", wamp.SubscribeOptions{}, func(*wamp.Event) {})
+		done <- err
+	}()
+	s.send(&wamp.Registered{Request: s.receive().(*wamp.Subscribe).Request, Registration: 7})
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "answered with a message of type 65, not 33") {
+		t.Errorf("Subscribe: %v", err)
+	}
+}
+
+func TestGoodbyeIsAnswered(t *testing.T) {
+	c, s := joinScripted(t, 0, Options{})
+	s.send(&wamp.Goodbye{Reason: wamp.CloseSystemShutdown})
+	s.want(`[6,{},"wamp.close.goodbye_and_out"]`)
+	<-c.Done()
+	var goodbye *GoodbyeError
+	if err := c.Err(); !errors.As(err, &goodbye) || goodbye.Reason != wamp.CloseSystemShutdown {
+		t.Errorf("the session ended with %v", err)
+	}
 }
 
 func TestRevocation(t *testing.T) {
