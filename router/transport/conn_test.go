@@ -195,6 +195,37 @@ func TestFullQueue(t *testing.T) {
 	})
 }
 
+// What is written at a time ends with a whole frame, or a ping would come within one.
+func TestTakeOfWholeFrames(t *testing.T) {
+	m := make([]byte, copyBelow) // is referred to
+	for _, s := range []subprotocol{{format: wamp.JSON}, {format: wamp.JSON, batched: true}, {format: wamp.CBOR, batched: true}} {
+		for name, appendTo := range map[string]func(*queue) error{
+			"plain":      func(q *queue) error { return q.appendEncoded(m) },
+			"compressed": func(q *queue) error { return q.appendDeflated(m, 2*len(m)) },
+		} {
+			q := queue{buffers: &New(Options{}).buffers, sub: s, opcode: opText, sep: codec.SeparatorJSON, limit: 1 << 20}
+			for range 2 {
+				if err := appendTo(&q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range 2 {
+				taken := q.take(nil, 1)
+				n := 0
+				for _, segment := range taken {
+					n += len(segment.b)
+				}
+				if header, size := frameSize(taken[0].b); n != header+size {
+					t.Errorf("%s, %s: take %d has %d bytes of a frame of %d", s, name, i+1, n, header+size)
+				}
+			}
+			if !q.empty() {
+				t.Errorf("%s, %s: more waits", s, name)
+			}
+		}
+	}
+}
+
 // fillQueue sends events 1, 2, 3 and so on until one fails, and returns how many
 // did not.
 func fillQueue(t *testing.T, c Conn, b *Batch) (n int, err error) {

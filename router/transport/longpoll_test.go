@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -501,14 +500,20 @@ func TestLeaveEndsAPendingPoll(t *testing.T) {
 	if err := deliver(t, c, `[36,1,1,{}]`); err != nil {
 		t.Fatal(err)
 	}
-	var polling sync.WaitGroup
-	polling.Go(func() {
-		if found, err := c.Poll(t.Context(), patience, nil); found || err != nil {
+	ended := make(chan struct{})
+	go func() { // ends with the test's context at the latest
+		defer close(ended)
+		if found, err := c.Poll(t.Context(), time.Hour, nil); found || err != nil {
 			t.Errorf("Poll: %v, %v", found, err)
 		}
-	})
+	}()
+	waitPolling(c)
 	c.Leave()
-	polling.Wait()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("the poll goes on")
+	}
 	if n := receive(t, c); n != 1 {
 		t.Errorf("received %d: what was sent before comes first", n)
 	}

@@ -106,6 +106,7 @@ func TestDialRawSocketErrors(t *testing.T) {
 		{"\x7f\xf0\x00\x00", "unknown error 15"},
 		{"\x7f\xf2\x00\x00", "router chose serializer 2, not 3"},
 		{"\x7f\xf3\x01\x00", "reserved bits"},
+		{"\x7f\xf3\x00\x01", "reserved bits"},
 		{"HTTP/1.1 400 Bad Request", "no RawSocket router"},
 		{"\x7f\xf3", "without an answer"},
 		{"", "without an answer"},
@@ -483,6 +484,7 @@ func FuzzRawSocket(f *testing.F) {
 func FuzzPrefix(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 0})
 	f.Add([]byte{9, 0, 0, 0})
+	f.Add([]byte{8, 0, 0, 1}) // more than 16 MiB
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) != prefixSize {
 			return
