@@ -1,6 +1,9 @@
 package transport
 
-import "testing"
+import (
+	"sync/atomic"
+	"testing"
+)
 
 // flushed counts how often it is flushed.
 type flushed struct {
@@ -31,5 +34,42 @@ func TestBatchKeepsRoom(t *testing.T) {
 		if isKept := cap(b.dirty) > 0; len(b.dirty) != 0 || isKept != c.isKept {
 			t.Errorf("after %d connections: room for %d", c.connections, cap(b.dirty))
 		}
+	}
+}
+
+// held is a connection that a flusher is stuck in until it is let go.
+type held struct {
+	flushed
+	begun atomic.Int32
+	let   chan struct{}
+}
+
+func (h *held) flush() {
+	h.begun.Add(1)
+	<-h.let
+}
+
+// TestFlushersAreBounded: however many connections wait, and however long one takes.
+func TestFlushersAreBounded(t *testing.T) {
+	f := flushers{max: 2}
+	h := &held{let: make(chan struct{})}
+	const connections = 10 * inlineFlushes
+	list := make([]flusher, connections)
+	for i := range list {
+		list[i] = h
+	}
+	f.add(list[:connections/2])
+	f.add(list[connections/2:])
+	f.mu.Lock()
+	running := f.running
+	f.mu.Unlock()
+	if running != 2 {
+		t.Errorf("%d run, want 2", running)
+	}
+	for range connections {
+		h.let <- struct{}{}
+	}
+	if n := h.begun.Load(); n != connections {
+		t.Errorf("%d were flushed, want %d", n, connections)
 	}
 }

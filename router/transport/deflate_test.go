@@ -200,6 +200,12 @@ func TestCompressionSavesBytes(t *testing.T) {
 			t.Errorf("shared %v: an event of 10,000 bytes took %d on the wire", shared, n)
 		}
 	}
+	before := e.transport.Stats().BytesOut
+	send(t, server, payloadEvent(t, wamp.CBOR, 1, defaultThreshold-100, true))
+	receive(t, client)
+	if n := e.transport.Stats().BytesOut - before; n < defaultThreshold-100 {
+		t.Errorf("an event below the threshold was compressed to %d bytes", n)
+	}
 }
 
 // TestSharedIsCompressedOnce sends one event to connections of different formats

@@ -123,7 +123,6 @@ func (t *Transport) shakeRawSocket(ctx context.Context, nc net.Conn, f wamp.Form
 		_ = nc.Close() // nothing was agreed
 		return nil, err
 	}
-	_ = nc.SetDeadline(time.Time{})
 	return t.startRawSocket(nc, true, f, largest, takes, false), nil
 }
 

@@ -51,6 +51,12 @@ func TestSlowConsumerIsClosedInTime(t *testing.T) {
 	_, c := e.raw(cborName)
 	stall(t, c)
 	c.Close(CloseSlow)
+	c.mu.Lock()
+	waits := !c.out.queue.empty()
+	c.mu.Unlock()
+	if waits { // it would only be in the way of the close frame
+		t.Error("what was not begun waits on")
+	}
 	select {
 	case <-c.Done():
 	case <-time.After(patience):

@@ -191,6 +191,7 @@ func TestProxies(t *testing.T) {
 		{"through trusted proxies", http.Header{"X-Forwarded-For": {"192.0.2.1", "10.0.0.1,10.0.0.2"}}, "tcp4:192.0.2.1:0", false},
 		{"all are trusted", http.Header{"X-Forwarded-For": {"10.0.0.1"}}, "tcp4:10.0.0.1:0", false},
 		{"standard", http.Header{"Forwarded": {`for=192.0.2.1:4711;proto=https;by=10.0.0.1, For="10.0.0.1:80" ; proto=http`}}, "tcp4:192.0.2.1:4711", true},
+		{"TLS between proxies only", http.Header{"Forwarded": {`for=192.0.2.1;proto=http, for=10.0.0.1;proto=https`}}, "tcp4:192.0.2.1:0", false},
 		{"IPv6", http.Header{"Forwarded": {`for="[2001:db8::1]:4711"`}}, "tcp6:[2001:db8::1]:4711", false},
 		{"IPv6 without port", http.Header{"X-Forwarded-For": {"2001:db8::1"}}, "tcp6:[2001:db8::1]:0", false},
 		{"mapped", http.Header{"X-Forwarded-For": {"::ffff:10.0.0.5"}}, "tcp4:10.0.0.5:0", false},
