@@ -1,8 +1,11 @@
 package transport
 
 import (
+	"bytes"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // flushed counts how often it is flushed.
@@ -71,5 +74,36 @@ func TestFlushersAreBounded(t *testing.T) {
 	}
 	if n := h.begun.Load(); n != connections {
 		t.Errorf("%d were flushed, want %d", n, connections)
+	}
+}
+
+// TestReaderFlushesWhereMoreAlwaysComes: what a peer that never pauses has caused
+// does not wait until it does.
+func TestReaderFlushesWhereMoreAlwaysComes(t *testing.T) {
+	for _, size := range []int{1000, 1_000_000} {
+		p, c := listen(t, Options{}).raw(jsonName)
+		flood := bytes.Repeat(frame(0x80|opText, strings.Repeat("x", size)), 4<<20/size)
+		written := make(chan struct{})
+		go func() { // until the connection ends, at the latest
+			defer close(written)
+			_, _ = p.UnderlyingConn().Write(flood)
+		}()
+		select { // or the reader would have to wait, and then flush anyway
+		case <-written:
+		case <-time.After(100 * time.Millisecond):
+		}
+		f := new(flushed)
+		b := Batch{dirty: []flusher{f}}
+		for read := 0; f.n == 0; {
+			data, err := c.Read(&b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if read += len(data); f.n == 0 && read > 8*maxUnflushed {
+				t.Fatalf("messages of %d: %d bytes were read, and nothing was flushed", size, read)
+			}
+		}
+		c.Close(CloseNormal)
+		<-written
 	}
 }
