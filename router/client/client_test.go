@@ -61,7 +61,7 @@ func (r *testRouter) dial(f wamp.Format) transport.Conn {
 	r.serving.Go(func() {
 		r.node.Serve(theirs, r.endpoint, &auth.Transport{Type: "websocket", Peer: "tcp4:127.0.0.1:1"})
 	})
-	return ours
+	return &strict{Conn: ours}
 }
 
 func (r *testRouter) join(t *testing.T, f wamp.Format) *Client {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,19 @@ type scripted struct {
 	decoder codec.Decoder
 }
 
+// strict is a Conn whose messages are gone with the next Read, as they may be.
+type strict struct {
+	transport.Conn
+	last []byte
+}
+
+func (s *strict) Read(b *transport.Batch) ([]byte, error) {
+	data, err := s.Conn.Read(b)
+	clear(s.last)
+	s.last = bytes.Clone(data)
+	return s.last, err
+}
+
 // joinScripted joins a client to a router that announces features for its dealer.
 func joinScripted(t *testing.T, features wamp.Features, o Options) (*Client, *scripted) {
 	t.Helper()
@@ -35,7 +49,7 @@ func joinScripted(t *testing.T, features wamp.Features, o Options) (*Client, *sc
 	var err error
 	go func() {
 		defer close(joined)
-		c, err = Join(context.Background(), ours, o)
+		c, err = Join(context.Background(), &strict{Conn: ours}, o)
 	}()
 	if hello, ok := s.receive().(*wamp.Hello); !ok || !hello.Roles.Callee.Has(wamp.FeatureCallCanceling) {
 		t.Errorf("got %+v, want HELLO", hello)
@@ -317,6 +331,18 @@ func TestInvocationsAreBounded(t *testing.T) {
 	s.want(fmt.Sprintf(`[8,68,%d,{},"wamp.error.unavailable",["the callee has too many calls in hand"]]`, maxInvocations+1))
 	s.send(&wamp.Interrupt{Request: 1, Mode: wamp.CancelKill})
 	s.want(`[70,1,{}]`)
+}
+
+// What a handler is given is its own, whatever comes meanwhile.
+func TestInvocationIsTheHandlersOwn(t *testing.T) {
+	c, s := joinScripted(t, 0, Options{})
+	s.register(c, 7, func(ctx context.Context, i *wamp.Invocation) (wamp.Payload, error) {
+		<-ctx.Done()
+		return i.Payload, nil
+	})
+	s.send(&wamp.Invocation{Request: 1, Registration: 7, Payload: args(`["mine"]`)})
+	s.send(&wamp.Interrupt{Request: 1, Mode: wamp.CancelKill})
+	s.want(`[70,1,{},["mine"]]`)
 }
 
 func TestAnswerOfAnotherKind(t *testing.T) {
