@@ -345,6 +345,41 @@ func TestInvocationIsTheHandlersOwn(t *testing.T) {
 	s.want(`[70,1,{},["mine"]]`)
 }
 
+// Nor does an answer change before who asked has looked at it.
+func TestAnswerIsTheCallersOwn(t *testing.T) {
+	c, s := joinScripted(t, 0, Options{})
+	for request, reply := range []wamp.Message{
+		&wamp.Result{Payload: args(`["mine"]`)},
+		&wamp.Error{RequestType: wamp.TypeCall, URI: "com.example.no", Payload: args(`["mine"]`)},
+	} {
+		call, err := c.StartCall("com.example.p", wamp.CallOptions{}, wamp.Payload{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := s.receive().(*wamp.Call).Request
+		switch m := reply.(type) {
+		case *wamp.Result:
+			m.Request = id
+		case *wamp.Error:
+			m.Request = id
+		}
+		s.send(reply)
+		s.send(&wamp.Invocation{Request: wamp.ID(1 + request), Registration: 8})
+		s.want(fmt.Sprintf(`[8,68,%d,{},"wamp.error.no_such_registration",["not registered by this client any more"]]`, 1+request))
+		var got wamp.Payload
+		var failed *Error
+		r, err := call.Wait(t.Context())
+		if err == nil {
+			got = r.Payload
+		} else if errors.As(err, &failed) {
+			got = failed.Payload
+		}
+		if string(got.Args) != `["mine"]` {
+			t.Errorf("%s: got %q, %v", reply.Type(), got.Args, err)
+		}
+	}
+}
+
 func TestAnswerOfAnotherKind(t *testing.T) {
 	c, s := joinScripted(t, 0, Options{})
 	done := make(chan error, 1)
