@@ -68,6 +68,7 @@ func check(realms Realms, dynamic *Dynamic, r *Request, p *Principal) (*Principa
 		return nil, &Refusal{
 			URI:     wamp.ErrNoSuchRole,
 			Message: fmt.Sprintf("realm %q has no role %.100q", checked.Realm, checked.Role),
+			Lacking: true,
 		}
 	}
 	if checked.Authid == "" {
@@ -135,13 +136,13 @@ func isDict(v wamp.Value) bool {
 }
 
 func noSuchRealm(realm string) *Refusal {
-	return &Refusal{URI: wamp.ErrNoSuchRealm, Message: fmt.Sprintf("no realm %.100q exists on this router", realm)}
+	return &Refusal{URI: wamp.ErrNoSuchRealm, Message: fmt.Sprintf("no realm %.100q exists on this router", realm), Lacking: true}
 }
 
 func notOpen(realm string) *Refusal {
-	return &Refusal{URI: wamp.ErrNoSuchRealm, Message: fmt.Sprintf("realm %.100q is not open to this way of authentication", realm)}
+	return &Refusal{URI: wamp.ErrNoSuchRealm, Message: fmt.Sprintf("realm %.100q is not open to this way of authentication", realm), Lacking: true}
 }
 
 func noRealm() *Refusal {
-	return &Refusal{URI: wamp.ErrNoSuchRealm, Message: "HELLO names no realm, and nobody here assigns one"}
+	return &Refusal{URI: wamp.ErrNoSuchRealm, Message: "HELLO names no realm, and nobody here assigns one", Lacking: true}
 }

@@ -122,6 +122,7 @@ type Authenticator interface {
 type Refusal struct {
 	URI     string
 	Message string
+	Lacking bool // the router's: Message names the realm or role that the configuration lacks
 }
 
 func (r *Refusal) Error() string { return r.URI + ": " + r.Message }

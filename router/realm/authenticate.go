@@ -63,7 +63,8 @@ func (h *handshake) authenticate(r *auth.Request, hello *wamp.Hello) *auth.Accep
 // slowDown keeps a client waiting that was wrong too often. What the configuration
 // lacks is no wrong login.
 func (h *handshake) slowDown(r *auth.Request, refusal *auth.Refusal) {
-	if isLacking(refusal) || refusal.URI == wamp.ErrUnavailable {
+	switch refusal.URI {
+	case wamp.ErrNoSuchRealm, wamp.ErrNoSuchRole, wamp.ErrUnavailable:
 		return
 	}
 	h.node.failedLogins.Add(1)
@@ -79,11 +80,6 @@ func (h *handshake) slowDown(r *auth.Request, refusal *auth.Refusal) {
 	case <-timer.C:
 	case <-h.conn.Done():
 	}
-}
-
-// isLacking reports whether the configuration has no such realm or role.
-func isLacking(refusal *auth.Refusal) bool {
-	return refusal.URI == wamp.ErrNoSuchRealm || refusal.URI == wamp.ErrNoSuchRole
 }
 
 // challenge sends c and waits for the client's answer.
@@ -129,8 +125,8 @@ func (h *handshake) logAsked(d *auth.Dynamic, r *auth.Request) {
 
 // refuse tells the client an authenticator's or the configuration's no.
 func (h *handshake) refuse(r *auth.Request, refusal *auth.Refusal) {
-	problem := slog.Attr{}  // which is left out
-	if isLacking(refusal) { // then an authenticator may have returned it
+	problem := slog.Attr{} // which is left out
+	if refusal.Lacking {   // it may be an authenticator that has returned it
 		problem = slog.String("problem", h.withoutSecrets(r, refusal.Message))
 	}
 	h.node.log.Info("authentication refused",

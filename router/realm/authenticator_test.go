@@ -133,12 +133,13 @@ func TestAuthenticatorReturns(t *testing.T) {
 	}{
 		{"a role", &auth.Principal{Role: "frontend"}, nil, "", ""},
 		{"nothing", nil, nil, reference, "neither a principal nor an error"},
-		{"an empty role", &auth.Principal{}, nil, `[3,{"message":"realm \"realm1\" has no role \"\""},"wamp.error.no_such_role"]`, ""},
+		{"an empty role", &auth.Principal{}, nil, `[3,{"message":"realm \"realm1\" has no role \"\""},"wamp.error.no_such_role"]`, `has no role \"\"`},
 		{"a role that the realm lacks", &auth.Principal{Role: "ghost"}, nil, `[3,{"message":"realm \"realm1\" has no role \"ghost\""},"wamp.error.no_such_role"]`, `problem="realm \"realm1\" has no role \"ghost\""`},
 		{"a role that is the ticket", &auth.Principal{Role: "secret!!!"}, nil, `[3,{"message":"realm \"realm1\" has no role \"secret!!!\""},"wamp.error.no_such_role"]`, `has no role \"***\"`},
 		{"a realm that there is not", &auth.Principal{Role: "frontend", Realm: "realm9"}, nil, `[3,{"message":"no realm \"realm9\" exists on this router"},"wamp.error.no_such_realm"]`, `no realm \"realm9\" exists`},
 		{"an extra that is no dict", &auth.Principal{Role: "frontend", Extra: wamp.Value{Format: wamp.JSON, Bytes: []byte("1")}}, nil, reference, "an extra that is no dict"},
 		{"a refusal", nil, &auth.Refusal{URI: "com.example.no", Message: "no"}, `[3,{"message":"no"},"com.example.no"]`, ""},
+		{"a refusal of the router's kind", nil, &auth.Refusal{URI: wamp.ErrNoSuchRole, Message: "not for you"}, `[3,{"message":"not for you"},"wamp.error.no_such_role"]`, ""},
 		{"a refusal that is wrapped", nil, fmt.Errorf("wrapped: %w", &auth.Refusal{URI: "com.example.no", Message: "no"}), `[3,{"message":"no"},"com.example.no"]`, ""},
 		{"a refusal with a bad URI", nil, &auth.Refusal{URI: "no uri", Message: "no"}, reference, "which is no URI"},
 		{"an error", nil, errors.New("authenticate.lua:7: broken for secret!!!"), reference, "authenticate.lua:7: broken for ***"},
@@ -160,6 +161,9 @@ func TestAuthenticatorReturns(t *testing.T) {
 			log := w.log.String()
 			if !strings.Contains(log, test.logged) || strings.Contains(log, "secret!!!") {
 				t.Errorf("log is %s", log)
+			}
+			if test.logged == "" && strings.Contains(log, "problem=") { // what a refusal says is for the client
+				t.Errorf("the log has the authenticator's message: %s", log)
 			}
 			if test.want == reference {
 				_, after, _ := strings.Cut(got, "(reference ")
