@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -277,6 +280,30 @@ func TestClientCommandsAreStopped(t *testing.T) {
 	}
 	if status, out, errs := clientCommand(t, url, "", "call", "wamp.session.count"); out != `{"args":[1]}`+"\n" {
 		t.Errorf("call: %d %s%s", status, out, errs)
+	}
+}
+
+// The exit status tells what a connection failed at, also where no test has a router
+// that fails so.
+func TestExitStatusOfConnecting(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	refused := &client.ConnectError{Err: errors.New("refused")}
+	for name, test := range map[string]struct {
+		ctx    context.Context
+		err    error
+		status int
+	}{
+		"no connection":       {t.Context(), refused, exitConnect},
+		"stopped by a signal": {stopped, refused, exitFailed},
+		"no answer to HELLO":  {t.Context(), fmt.Errorf("join: %w", context.DeadlineExceeded), exitTimeout},
+		"login refused":       {t.Context(), &client.AbortError{Reason: wamp.ErrNoSuchRole}, exitLogin},
+		"another method":      {t.Context(), fmt.Errorf("join: %w", client.ErrAuthmethod), exitLogin},
+		"connection lost":     {t.Context(), fmt.Errorf("join: %w", io.ErrUnexpectedEOF), exitConnect},
+	} {
+		if status := statusOf(connectError(test.ctx, test.err)); status != test.status {
+			t.Errorf("%s: exit status %d, want %d", name, status, test.status)
+		}
 	}
 }
 
