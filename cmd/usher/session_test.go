@@ -283,6 +283,20 @@ func TestClientCommandsAreStopped(t *testing.T) {
 	}
 }
 
+// A command that would stay ends with its router, and says why.
+func TestCommandsEndWithTheRouter(t *testing.T) {
+	path := filepath.Join(files(t, map[string]string{"usher.yaml": clientsConfig}), "usher.yaml")
+	router := start(t, "serve", "--config", path, "--log-format", "text")
+	router.err.waitFor(t, 0, "accepting logins")
+	url := regexp.MustCompile(`ws://[^/"\s]+/ws\b`).FindString(router.err.String())
+	command := start(t, "subscribe", "--url", url, "com.example.a")
+	command.err.waitFor(t, 0, "subscribed")
+	router.stop()
+	if status := command.status(t); status != exitFailed || !strings.Contains(command.err.String(), "wamp.close.system_shutdown") {
+		t.Errorf("exit status %d: %s", status, command.err.String())
+	}
+}
+
 // The exit status tells what a connection failed at, also where no test has a router
 // that fails so.
 func TestExitStatusOfConnecting(t *testing.T) {
