@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -144,6 +145,7 @@ func TestCallOutcomes(t *testing.T) {
 		"a wrong ticket":       {stdin: "s3crets", args: []string{"--authid", "joe", "wamp.session.count"}, status: exitLogin, errs: denied},
 		"an unknown user":      {stdin: "s3cret", args: []string{"--authid", "eve", "wamp.session.count"}, status: exitLogin, errs: denied},
 		"no CA file":           {args: []string{"--ca", "nowhere.pem", "wamp.session.count"}, status: exitFailed, errs: `--ca: .*nowhere.pem`},
+		"no CA in the file":    {args: []string{"--ca", os.DevNull, "wamp.session.count"}, status: exitFailed, errs: `--ca: .* holds no certificate in PEM form`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.env != "" {
@@ -280,6 +282,49 @@ func TestClientCommandsAreStopped(t *testing.T) {
 	}
 	if status, out, errs := clientCommand(t, url, "", "call", "wamp.session.count"); out != `{"args":[1]}`+"\n" {
 		t.Errorf("call: %d %s%s", status, out, errs)
+	}
+}
+
+// What only its receiver can open is shown as the one argument that it is, binary.
+func TestOpaquePayloadOnTheCommandLine(t *testing.T) {
+	url := servedURL(t)
+	subscriber := start(t, "subscribe", "--url", url, "--count", "1", "com.example.a")
+	subscriber.err.waitFor(t, 0, "subscribed")
+	publishCBOR(t, url, wamp.PublishOptions{Acknowledge: true, Passthru: &wamp.Passthru{Scheme: "x_mine", EncAlgo: "x_algorithm"}}, "\x42\x01\x02")
+	if status := subscriber.status(t); status != exitOK || !strings.Contains(subscriber.out.String(), `"ppt_scheme":"x_mine","args":["\u0000AQI="]}`) {
+		t.Errorf("exit status %d: %s%s", status, subscriber.out.String(), subscriber.err.String())
+	}
+}
+
+// publishCBOR publishes an event to com.example.a, with args in CBOR.
+func publishCBOR(t *testing.T, url string, o wamp.PublishOptions, args string) {
+	t.Helper()
+	c, err := client.Connect(t.Context(), url, client.Options{Realm: "realm1", Format: wamp.CBOR})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Publish(t.Context(), "com.example.a", o, wamp.Payload{Format: wamp.CBOR, Args: []byte(args)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// full is standard output that takes nothing.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestCommandsEndWhereNothingCanBeWritten(t *testing.T) {
+	url := servedURL(t)
+	var errs output
+	ended := make(chan int, 1)
+	go func() { // ends with the event
+		ended <- run(t.Context(), []string{"subscribe", "--url", url, "com.example.a"}, streams{in: strings.NewReader(""), out: full{}, err: &errs})
+	}()
+	errs.waitFor(t, 0, "subscribed")
+	publishCBOR(t, url, wamp.PublishOptions{Acknowledge: true}, "\x80")
+	if status := <-ended; status != exitFailed || !strings.Contains(errs.String(), "write to standard output: no space left") {
+		t.Errorf("exit status %d: %s", status, errs.String())
 	}
 }
 
