@@ -200,6 +200,34 @@ func TestSubscribeAndPublish(t *testing.T) {
 }
 
 // What the router and a callee without an answer make of calls.
+// Each flag that narrows an audience leaves joe out; what nobody is left out of comes
+// through, and no more of it than was asked for.
+func TestAudienceOnTheCommandLine(t *testing.T) {
+	url := servedURL(t)
+	t.Setenv(ticketVariable, "s3cret")
+	subscriber := start(t, "subscribe", "--url", url, "--authid", "joe", "--count", "2", "com.example.a")
+	subscriber.err.waitFor(t, 0, "subscribed")
+	_, sessions, _ := clientCommand(t, url, "", "call", "wamp.session.list")
+	ids := regexp.MustCompile(`\d+`).FindAllString(sessions, 2) // joe's, and the caller's, which is over
+	if len(ids) != 2 {
+		t.Fatalf("sessions are %s", sessions)
+	}
+	for _, flags := range [][]string{
+		{"--exclude-authid", "joe"}, {"--exclude-authrole", "anybody"}, {"--exclude", ids[0], "--exclude", ids[1]},
+		{"--eligible-authid", "eve"}, {"--eligible-authrole", "nobody"}, {"--eligible", "1"}, {"--count", "20"},
+	} {
+		if status, out, errs := clientCommand(t, url, "", "publish", append(flags, "com.example.a", `"`+flags[0]+`"`)...); status != exitOK {
+			t.Fatalf("%s: %d %s%s", flags, status, out, errs)
+		}
+	}
+	if status := subscriber.status(t); status != exitOK {
+		t.Errorf("subscribe ended with %d: %s", status, subscriber.err.String())
+	}
+	if got := subscriber.out.String(); strings.Count(got, "\n") != 2 || strings.Count(got, `"args":["--count"]`) != 2 {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestCallsThatTakeLong(t *testing.T) {
 	url := servedURL(t)
 	callee, err := client.Connect(t.Context(), url, client.Options{Realm: "realm1"})
