@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -104,7 +105,7 @@ func save(t *testing.T, path, text string) {
 }
 
 func TestSavedConfigurationIsTakenUp(t *testing.T) {
-	log, path := serving(t, reloadConfig, map[string]string{"backend.lua": backendScript})
+	log, path := serving(t, reloadConfig, map[string]string{"backend.lua": backendScript, "../other/backend.lua": "= 1\n"})
 	steps := []struct{ what, config, want string }{
 		{"a new role", strings.Replace(reloadConfig, "roles:\n", "roles:\n      - {name: guest, permissions: []}\n", 1), "configuration changed path=realms"},
 		{"a mistake", strings.Replace(reloadConfig, "role: frontend", "role: fronted", 1), `did you mean`},
@@ -112,6 +113,7 @@ func TestSavedConfigurationIsTakenUp(t *testing.T) {
 		{"a role that a script needs is gone", strings.Replace(reloadConfig, "name: backend", "name: other", 1), "the scripts do not fit it"},
 		{"the old one once more", reloadConfig, "nothing has changed"},
 		{"a limit", reloadConfig + "limits: {hello_timeout: 1s}\n", "needs a restart path=limits.hello_timeout"},
+		{"another directory, whose scripts are not read before", strings.Replace(reloadConfig, "scripts: scripts", "scripts: other", 1), "needs a restart path=scripts.directory"},
 	}
 	for _, s := range steps {
 		skip := len(log.String())
@@ -124,29 +126,54 @@ func TestSavedConfigurationIsTakenUp(t *testing.T) {
 	}
 }
 
+// readiness is what /readyz answers.
+func readiness(t *testing.T, log *output) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(log.String(), "http://")
+	address, _, _ := strings.Cut(rest, "/")
+	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	fmt.Fprintf(conn, "GET /readyz HTTP/1.0\r\nHost: %s\r\n\r\n", address)
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(answer)
+}
+
+// A script that was never in force makes the router unready; a directory that is
+// gone only tells that it is: what is in force stays.
+func TestHealthTellsOfScripts(t *testing.T) {
+	log, path := serving(t, reloadConfig, map[string]string{"backend.lua": "= 1\n"})
+	if got := readiness(t, log); !strings.Contains(got, " 503 ") || !strings.Contains(got, "backend.lua:1") {
+		t.Errorf("at first: %s", got)
+	}
+	directory := filepath.Join(filepath.Dir(path), "scripts")
+	save(t, filepath.Join(directory, "backend.lua"), backendScript)
+	log.waitFor(t, 0, "script loaded")
+	if err := os.Rename(directory, directory+".away"); err != nil {
+		t.Fatal(err)
+	}
+	log.waitFor(t, 0, "cannot be read")
+	if got := readiness(t, log); !strings.Contains(got, " 200 ") || !strings.Contains(got, `"degraded"`) {
+		t.Errorf("without the directory: %s", got)
+	}
+	if err := os.Rename(directory+".away", directory); err != nil {
+		t.Fatal(err)
+	}
+	log.waitFor(t, 0, "can be read again")
+	if got := readiness(t, log); !strings.Contains(got, `"ok"`) {
+		t.Errorf("then: %s", got)
+	}
+}
+
 func TestHealthTellsOfBothFiles(t *testing.T) {
 	log, path := serving(t, reloadConfig, map[string]string{"backend.lua": backendScript})
-	text := log.String()
-	_, rest, _ := strings.Cut(text, "http://")
-	address, _, _ := strings.Cut(rest, "/")
-	ready := func() string {
-		conn, err := net.DialTimeout("tcp", address, 5*time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(5 * time.Second))
-		fmt.Fprintf(conn, "GET /readyz HTTP/1.0\r\nHost: %s\r\n\r\n", address)
-		answer := make([]byte, 4096)
-		n := 0
-		for {
-			k, err := conn.Read(answer[n:])
-			n += k
-			if err != nil {
-				return string(answer[:n])
-			}
-		}
-	}
+	ready := func() string { return readiness(t, log) }
 	if got := ready(); !strings.Contains(got, " 200 ") || !strings.Contains(got, `"ok"`) {
 		t.Errorf("at first: %s", got)
 	}
