@@ -36,6 +36,22 @@ func TestExitStatusOfTests(t *testing.T) {
 	}
 }
 
+// Scripts are tested with the configuration that lies beside their directory, or in it.
+func TestTestsHaveTheConfigurationThatIsNear(t *testing.T) {
+	for _, place := range []string{"usher.yaml", "scripts/usher.yaml"} {
+		dir := files(t, map[string]string{
+			place:                   strings.Replace(reloadConfig, "name: backend", "name: special", 1),
+			"scripts/a.lua":         strings.Replace(backendScript, `"backend"`, `"special"`, 1),
+			"scripts/a_test.lua":    `it("is called", function() expect(test.call("com.example.now")):to_be(1) end)` + "\n",
+			"scripts/scripts/.keep": "", // what the configuration names there
+		})
+		status, out, errs := usher(t, dir, "", "test", "scripts")
+		if status != exitOK || !strings.Contains(out, "1 passed") {
+			t.Errorf("%s: exit status %d\n%s%s", place, status, out, errs)
+		}
+	}
+}
+
 // The README has the table of modules that the annotations say.
 func TestReadmeHasTheLibrary(t *testing.T) {
 	_, table, _ := usher(t, ".", "", "help", "lua", "--markdown")
