@@ -104,22 +104,47 @@ router.register("com.example.get", function() return kv.get("beat"), kv.get("oth
 // A beat is left out while the function of the one before still runs.
 func TestBeatsDoNotPileUp(t *testing.T) {
 	w := newWorld(t, map[string]string{"a.lua": backendJoin + `
-router.every(0.01, function()
-  kv.set("running", (kv.get("running") or 0) + 1)
-  if kv.get("running") > 1 then kv.set("two", true) end
-  for i = 1, 3 do router.call("com.example.get") end -- lets others run
-  kv.set("running", kv.get("running") - 1)
-  kv.incr("ended")
-end)
-router.register("com.example.get", function() return kv.get("two") or false, kv.get("ended") or 0 end)`})
+router.every(3600, function() kv.incr("begun") while not kv.get("go") do end end)
+router.register("com.example.begun", function() return kv.get("begun") or 0 end)
+router.register("com.example.go", function() kv.set("go", true) end)`},
+		func(o *Options) { o.Limits.Call.Wall, o.Limits.Call.Instructions = time.Minute, 1<<40 })
 	c := w.client()
-	eventually(t, "several runs have ended", func() bool {
-		got := c.mustCall("com.example.get", "")
-		if strings.HasPrefix(got, "[true") {
-			t.Fatal("two run at once")
+	timer := w.host.components["a"].current.Load().timers[0]
+	timer.fire()
+	eventually(t, "the first began", func() bool { return c.mustCall("com.example.begun", "") == "[1]" })
+	timer.fire()
+	c.mustCall("com.example.go", "")
+	if err := w.host.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.mustCall("com.example.begun", ""); got != "[1]" || len(w.log.lines("beat of a timer left out: its function still runs")) != 1 {
+		t.Errorf("%s began; the log:\n%s", got, w.log)
+	}
+	timer.fire()
+	if err := w.host.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.mustCall("com.example.begun", ""); got != "[2]" {
+		t.Errorf("%s began once the first had ended", got)
+	}
+}
+
+// Beats for which the machine was not awake are not made up for.
+func TestBeatsOfASleepingMachineAreLeftOut(t *testing.T) {
+	w := newWorld(t, map[string]string{"a.lua": backendJoin + `router.every(3600, function() end)`})
+	timer := w.host.components["a"].current.Load().timers[0]
+	now := time.Now()
+	for _, test := range []struct{ due, next time.Duration }{{0, time.Hour}, {-time.Minute, 59 * time.Minute}, {-100 * time.Hour, time.Hour}} {
+		timer.mu.Lock()
+		timer.due = now.Add(test.due)
+		timer.mu.Unlock()
+		timer.fire()
+		timer.mu.Lock()
+		if next := timer.due.Sub(now); next < test.next || next > test.next+time.Minute {
+			t.Errorf("after a beat that was due in %v the next one is in %v", test.due, next)
 		}
-		return !strings.HasSuffix(got, ",0]")
-	})
+		timer.mu.Unlock()
+	}
 }
 
 func TestCallsThatArePutOff(t *testing.T) {
@@ -150,6 +175,14 @@ router.register("com.example.get", function() return kv.get("ran") or "" end)`, 
 		t.Error("it takes no memory")
 	}
 	if err := w.host.components["a"].later(time.Hour, "com.example.run", wamp.Payload{Args: make([]byte, maxDelayedBytes)}); err != errDelayedFull {
+		t.Error(err)
+	}
+	for n := d.count(); n < maxDelayed; n++ {
+		if err := w.host.components["a"].later(time.Hour, "com.example.run", wamp.Payload{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.host.components["a"].later(time.Hour, "com.example.run", wamp.Payload{}); err != errDelayedFull {
 		t.Error(err)
 	}
 	w.host.Close(t.Context())
