@@ -146,6 +146,61 @@ end)`)}, func(o *Options) { o.Limits.Call.Wall, o.Limits.Call.Instructions = tim
 	}
 }
 
+// What was given up while it waited for a virtual machine is not begun.
+func TestAProcedureIsNotBegunForNobody(t *testing.T) {
+	w := newWorld(t, map[string]string{"a.lua": backend(`
+router.register("com.example.hold", function() router.publish("com.example.begun") while not kv.get("go") do end end)
+router.register("com.example.f", function() while true do end end)`),
+		"b.lua": backend(`router.register("com.example.go", function() kv.set("go", true) end)`),
+	}, func(o *Options) {
+		o.Limits.VMs, o.Limits.QueueWait = 1, time.Minute
+		o.Limits.Call.Wall, o.Limits.Call.Instructions = time.Minute, 1<<40
+	})
+	c := w.client()
+	begun := c.subscribe("com.example.begun")
+	call := func(ctx context.Context, uri string) <-chan error {
+		done := make(chan error, 1)
+		go func() {
+			_, err := c.local.Call(ctx, uri, wamp.CallOptions{}, wamp.Payload{})
+			done <- err
+		}()
+		return done
+	}
+	held := call(t.Context(), "com.example.hold")
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	waits := call(ctx, "com.example.f")
+	q := &w.host.components["a"].calls
+	eventually(t, "the other one is in the queue", func() bool {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.serving
+	})
+	cancel()
+	<-waits
+	c.mustCall("com.example.go", "")
+	if err := <-held; err != nil {
+		t.Error(err)
+	}
+	if err := w.host.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if lines := w.log.lines("procedure stopped"); len(lines) > 0 {
+		t.Error(lines[0])
+	}
+}
+
+// What a handler is lent is copied before it is kept.
+func TestWhatIsLentIsCopied(t *testing.T) {
+	w := newWorld(t, map[string]string{"a.lua": backend(`router.subscribe("com.example.t", function() end)`)})
+	lent := &wamp.Passthru{Scheme: "x_a"}
+	e := &realm.LocalEvent{URI: "com.example.t", Topic: "com.example.t", Details: wamp.EventDetails{Passthru: lent}}
+	w.host.components["a"].Event(e)
+	if e.Details.Passthru == lent || *e.Details.Passthru != *lent {
+		t.Errorf("%p is kept, %p was lent", e.Details.Passthru, lent)
+	}
+}
+
 // remote joins a client over a connection.
 func (w *world) remote() *wampclient.Client {
 	w.Helper()
@@ -177,7 +232,10 @@ router.register("com.example.join", function(args, kwargs, details)
   return table.concat(words, " "), details.more == nil
 end)
 router.register("com.example.first", function(args) return args[1] end)
-router.register("com.example.stuck", function(args, kwargs, details) details.more() return "too late" end)`)})
+router.register("com.example.stuck", function(args, kwargs, details) details.more() return "too late" end)
+local late
+router.register("com.example.keep", function(args, kwargs, details) late = details.more end)
+router.register("com.example.late", function() late() end)`)}, func(o *Options) { o.Limits.VMs = 1 })
 	c := w.remote()
 	call := func(procedure string, parts ...string) (*wampclient.PendingCall, error) {
 		var pending *wampclient.PendingCall
@@ -203,6 +261,7 @@ router.register("com.example.stuck", function(args, kwargs, details) details.mor
 		{"com.example.join", []string{`["a"]`, `["b"]`, `["c"]`}, `["a b c",false]`},
 		{"com.example.join", []string{`["a"]`}, `["a",true]`},
 		{"com.example.first", []string{`["a"]`}, `["a"]`},
+		{"com.example.keep", []string{`["a"]`, `["b"]`}, "[]"},
 	} {
 		pending, err := call(test.procedure, test.parts...)
 		if err != nil {
@@ -212,6 +271,12 @@ router.register("com.example.stuck", function(args, kwargs, details) details.mor
 		if err != nil || string(result.Payload.Args) != test.want {
 			t.Errorf("%s %v: %s, %v; want %s", test.procedure, test.parts, result.Payload.Args, err, test.want)
 		}
+	}
+	// Nothing is kept of those that have their answer.
+	eventually(t, "their parts are forgotten", func() bool { return w.host.components["a"].streams.count() == 0 })
+	// What a handler keeps does not reach a call that has its answer.
+	if _, err := w.client().call("com.example.late", "[]"); errorURI(err) != wamp.ErrRuntime || len(w.log.lines("details.more: the call has its answer already")) != 1 {
+		t.Errorf("%v; the log:\n%s", err, w.log)
 	}
 	// One that waits for more ends with its call.
 	pending, err := c.StartCall("com.example.stuck", wamp.CallOptions{Progress: true}, wamp.Payload{}, nil)
@@ -223,6 +288,46 @@ router.register("com.example.stuck", function(args, kwargs, details) details.mor
 	}
 	if _, err := pending.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), wamp.ErrCanceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func (s *streams) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}
+
+// Nothing is kept of a call in parts that no virtual machine could take.
+func TestARefusedCallInParts(t *testing.T) {
+	w := newWorld(t, map[string]string{"a.lua": backend(`
+router.register("com.example.hold", function() router.publish("com.example.begun") while not kv.get("go") do end end)
+router.register("com.example.f", function(args, kwargs, details) while details.more() do end end)`),
+		"b.lua": backend(`router.register("com.example.go", function() kv.set("go", true) end)`),
+	}, func(o *Options) {
+		o.Limits.VMs, o.Limits.QueueWait = 1, 20*time.Millisecond
+		o.Limits.Call.Wall, o.Limits.Call.Instructions = time.Minute, 1<<40
+	})
+	c := w.client()
+	begun := c.subscribe("com.example.begun")
+	held := make(chan error, 1)
+	go func() {
+		_, err := c.local.Call(t.Context(), "com.example.hold", wamp.CallOptions{}, wamp.Payload{})
+		held <- err
+	}()
+	<-begun
+	pending, err := w.remote().StartCall("com.example.f", wamp.CallOptions{Progress: true}, wamp.Payload{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pending.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), wamp.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	if n := w.host.components["a"].streams.count(); n != 0 {
+		t.Errorf("parts of %d calls are kept", n)
+	}
+	c.mustCall("com.example.go", "")
+	if err := <-held; err != nil {
+		t.Error(err)
 	}
 }
 
