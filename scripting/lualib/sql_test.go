@@ -129,6 +129,29 @@ func TestSQLEndsWithTheCall(t *testing.T) {
 	run(t, L, `db:exec("INSERT INTO t VALUES (2)") is(#db:query("SELECT * FROM t"), 1)`)
 }
 
+// A fake refuses what the databases that it stands for refuse.
+func TestAFakeDatabase(t *testing.T) {
+	var asked []string
+	L := sqlVM(t, NewFakeDatabases(func(_ context.Context, name, text string, params []any) ([]map[string]any, int64, error) {
+		asked = append(asked, name+": "+text)
+		return []map[string]any{{"n": 1.5}, {"m": "two"}}, 7, nil
+	}))
+	for _, step := range []string{
+		`is(db:transaction(function(tx) is(tx:exec("e"), 7) is(tx:query_row("q").n, 1.5) return "done" end), "done")`,
+		`local rows = db:query("q") is(#rows, 2) is(rows[1].m, nil) is(rows[2].m, "two")`,
+		`local kept db:transaction(function(tx) kept = tx end) fails("the transaction has ended", kept.query, kept, "SELECT 1")`,
+		`fails("my own", db.transaction, db, function() error("my own") end)`,
+		`for _, method in ipairs{"query", "query_row", "exec", "transaction"} do
+		   fails("db:" .. method .. " inside of db:transaction(function(tx) … end): use tx", db.transaction, db, function(tx) db[method](db, method == "transaction" and print or "SELECT 1") end)
+		 end`,
+	} {
+		run(t, L, step)
+	}
+	if got := strings.Join(asked, ", "); got != "db: e, db: q, db: q" {
+		t.Error(got)
+	}
+}
+
 // What a query reads counts against the call's budget.
 func TestSQLRowsAreCounted(t *testing.T) {
 	L := sqlVM(t, databases(t, map[string]Database{"db": sqliteFile(t)}))

@@ -337,15 +337,6 @@ func (h *sqlHandle) transaction(L *lua.LState) int {
 	if err != nil {
 		h.fail(L, err)
 	}
-	if h.databases().fake != nil {
-		in := &sqlHandle{name: h.name, values: h.values, databases: h.databases}
-		defer func() { in.ended = true }()
-		L.SetTop(0)
-		L.Push(fn)
-		L.Push(in.methods(L))
-		L.Call(1, lua.MultRet)
-		return L.GetTop()
-	}
 	// The transaction's: it outlives the waits of its statements.
 	ctx, cancel := waitContext(L)
 	defer cancel()
@@ -361,24 +352,28 @@ func (h *sqlHandle) transaction(L *lua.LState) int {
 			conn.Close()
 		}
 	}()
-	waitFor(L, func(context.Context) {
-		if conn, err = db.conn(ctx); err == nil {
-			err = db.retry(ctx, func() (err error) {
-				in.tx, err = conn.BeginTx(ctx, nil)
-				return err
-			})
+	if h.databases().fake == nil { // which begins and commits nothing
+		waitFor(L, func(context.Context) {
+			if conn, err = db.conn(ctx); err == nil {
+				err = db.retry(ctx, func() (err error) {
+					in.tx, err = conn.BeginTx(ctx, nil)
+					return err
+				})
+			}
+		})
+		if err != nil {
+			h.fail(L, err)
 		}
-	})
-	if err != nil {
-		h.fail(L, err)
 	}
 	L.SetTop(0)
 	L.Push(fn)
 	L.Push(in.methods(L))
 	L.Call(1, lua.MultRet)
-	waitFor(L, func(context.Context) { err = in.tx.Commit() })
-	if err != nil {
-		h.fail(L, err)
+	if in.tx != nil {
+		waitFor(L, func(context.Context) { err = in.tx.Commit() })
+		if err != nil {
+			h.fail(L, err)
+		}
 	}
 	return L.GetTop()
 }
