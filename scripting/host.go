@@ -324,16 +324,15 @@ func (h *Host) Prepare(p *realm.Policy, o Options) (*Prepared, error) {
 func (p *Prepared) Commit() {
 	h := p.host
 	h.mu.Lock()
-	if h.closed {
-		h.mu.Unlock()
-		return
-	}
 	watched := h.loop != nil
 	h.mu.Unlock()
 	h.Freeze()
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
 	h.options = p.options
 	h.services.outside.become(p.outside)
 	for _, c := range h.components {
@@ -346,7 +345,7 @@ func (p *Prepared) Commit() {
 		}
 	}
 	h.apply(p.snap, true)
-	if watched && !h.closed {
+	if watched {
 		h.loop = h.startLoop(h.options, p.snap)
 	}
 }

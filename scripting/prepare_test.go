@@ -134,6 +134,21 @@ router.register("com.example.g", function() end)`)}, func(o *Options) { o.Limits
 	}
 }
 
+func TestAClosedHostLoadsNothing(t *testing.T) {
+	w := newWorld(t, map[string]string{"a.lua": answering(1)})
+	prepared, err := w.host.Prepare(testPolicy(), *w.host.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.host.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	prepared.Commit()
+	if s := w.status("a"); s.Generation != 0 || s.Err != nil {
+		t.Errorf("%+v", s)
+	}
+}
+
 // busy returns how many VMs run.
 func (p *pool) busy() int {
 	p.mu.Lock()
