@@ -25,6 +25,8 @@ const (
 	entryBytes    = 128
 )
 
+func (l StoreLimits) fit(entries, bytes int) bool { return entries <= l.Entries && bytes <= l.Bytes }
+
 // Errors of a Store.
 var (
 	errStoreFull   = errors.New("kv is full")
@@ -62,13 +64,17 @@ func NewStore(l StoreLimits, now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
 	}
+	return &Store{limits: l.withDefaults(), now: now, entries: map[string]*storeEntry{}}
+}
+
+func (l StoreLimits) withDefaults() StoreLimits {
 	if l.Entries == 0 {
 		l.Entries = 100_000
 	}
 	if l.Bytes == 0 {
 		l.Bytes = 64 << 20
 	}
-	return &Store{limits: l, now: now, entries: map[string]*storeEntry{}}
+	return l
 }
 
 // Len returns how many entries are kept, those expired but not yet removed included.
@@ -167,7 +173,7 @@ func (s *Store) put(key string, value lua.LValue, ttl time.Duration) error {
 	if old != nil {
 		bytes, entries = bytes-entrySize(key, old.value), entries-1
 	}
-	if entries > s.limits.Entries || bytes > s.limits.Bytes {
+	if !s.limits.fit(entries, bytes) {
 		return errStoreFull
 	}
 	if old != nil {

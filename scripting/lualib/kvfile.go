@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -401,9 +402,7 @@ func (f *StoreFile) load() error {
 			return err
 		}
 		if len(line) > 0 && line[len(line)-1] == '\n' {
-			if fits, err := f.take(line[:len(line)-1]); err != nil {
-				return err
-			} else if !fits {
+			if !f.take(line[:len(line)-1]) {
 				damaged++
 			}
 		} else {
@@ -411,6 +410,12 @@ func (f *StoreFile) load() error {
 		}
 		if err == io.EOF {
 			break
+		}
+	}
+	limits := f.limits.withDefaults()
+	for realm, s := range f.stores {
+		if s.limits = limits; !limits.fit(len(s.entries), s.bytes) {
+			return fmt.Errorf("realm %s: %w: raise scripts.kv.entries or bytes", realm, errStoreFull)
 		}
 	}
 	if torn && damaged == 0 {
@@ -438,15 +443,17 @@ func readLine(r *bufio.Reader) (line []byte, err error) {
 	}
 }
 
-// take puts a line into its Store; false: it is damaged.
-func (f *StoreFile) take(line []byte) (bool, error) {
+// take puts a line into its Store; false: it is damaged. The limits hold for what there
+// is after all lines: those of one save are in no order, so that what was deleted may
+// come behind what took its place.
+func (f *StoreFile) take(line []byte) bool {
 	realm, key, value, expires, ok := parseLine(line)
 	if !ok {
-		return false, nil
+		return false
 	}
 	s := f.stores[realm]
 	if s == nil {
-		s = NewStore(f.limits, time.Now)
+		s = NewStore(StoreLimits{Entries: math.MaxInt, Bytes: math.MaxInt}, time.Now)
 		f.stores[realm] = s
 	}
 	ttl := time.Duration(0)
@@ -455,12 +462,10 @@ func (f *StoreFile) take(line []byte) (bool, error) {
 	}
 	if value == lua.LNil || !expires.IsZero() && ttl <= 0 {
 		s.delete(key)
-		return true, nil
+		return true
 	}
-	if _, err := s.set(key, value, ttl, false); err != nil {
-		return false, fmt.Errorf("realm %s: %w: raise scripts.kv.entries or bytes", realm, err)
-	}
-	return true, nil
+	_, err := s.set(key, value, ttl, false)
+	return err == nil
 }
 
 // keepAside copies a damaged file to another name, before it is written anew.

@@ -190,6 +190,57 @@ func TestKVFileIsBounded(t *testing.T) {
 	}
 }
 
+// A full Store comes back whatever took the place of what; one that has become too
+// large for its limits does not, and nothing of it is lost.
+func TestKVFileOfAFullStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kv")
+	open := func(entries, bytes int) (*StoreFile, error) {
+		return OpenStoreFile(path, StoreLimits{Entries: entries, Bytes: bytes}, slog.New(slog.DiscardHandler))
+	}
+	const entries = 50
+	text := lua.LString(strings.Repeat("x", 1000))
+	full := entries * entrySize("a10", text)
+	for _, name := range []string{"a", "b", "c"} {
+		f, err := open(entries, full)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := f.Store("realm1")
+		old, _ := s.keys("", entries)
+		for i := range entries {
+			if len(old) > 0 {
+				s.delete(old[i])
+			}
+			s.mustSet(t, fmt.Sprint(name, i+10), text, 0)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limits := range [][2]int{{entries - 1, full}, {entries, full - 1}} {
+		_, err := open(limits[0], limits[1])
+		if after, _ := os.ReadFile(path); err == nil || !strings.Contains(err.Error(), "realm realm1: kv is full: raise scripts.kv.entries or bytes") || !bytes.Equal(before, after) {
+			t.Errorf("%v: %v; the file has %d bytes, of %d", limits, err, len(after), len(before))
+		}
+	}
+	f, err := open(entries, full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := f.Store("realm1")
+	if names, _ := s.keys("c", entries); len(names) != entries || s.Len() != entries {
+		t.Errorf("%d entries are there, %d of the last", s.Len(), len(names))
+	}
+	if _, err := s.set("d", lua.LTrue, 0, false); err != errStoreFull {
+		t.Errorf("one more: %v", err)
+	}
+}
+
 // A save takes all that has changed, in as many writes as that needs.
 func TestKVIsSavedInChunks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kv")
