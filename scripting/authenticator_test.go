@@ -52,6 +52,7 @@ func TestWhatAnAuthenticatorMayReturn(t *testing.T) {
 		{body: `return {role = "frontend", expires_at = 4102444800.5}`, want: "frontend/joe/realm1"},
 		{body: `return {role = "frontend", expires_at = "2100-01-01T00:00:00+01:00"}`, want: "frontend/joe/realm1"},
 		{body: `return {role = "frontend", expires_at = "tomorrow"}`, failed: "expires_at is no time"},
+		{body: `return {role = "frontend", expires_at = 0}`, failed: "expires_at is no time"},
 		{body: `return {role = "frontend", expires_at = 0/0}`, failed: "expires_at is no time"},
 		{body: `return {role = "frontend", expires_at = true}`, failed: "expires_at is no time"},
 		{body: `return {"frontend"}`, failed: "a key of type number"},

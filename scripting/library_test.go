@@ -124,6 +124,17 @@ func TestDatabasesOfTheConfiguration(t *testing.T) {
 	if err := w.status("a").Err; err == nil || !strings.Contains(err.Error(), "a.lua:1: sql.open: the configuration names no database") {
 		t.Error(err)
 	}
+	// A new configuration may name one.
+	o := *w.host.options
+	o.SQL = map[string]Database{"users": {Database: lualib.Database{Driver: "sqlite", File: filepath.Join(t.TempDir(), "users.db")}}}
+	p, err := w.host.Prepare(testPolicy(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Commit()
+	if err := w.status("a").Err; err != nil {
+		t.Error(err)
+	}
 }
 
 // A router that is started anew has the kv of the one before.

@@ -2,8 +2,11 @@ package scripting
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
+
+	lua "github.com/yuin/gopher-lua"
 
 	"usher/router/wamp"
 )
@@ -65,6 +68,61 @@ func TestOptionsOfCallsAreChecked(t *testing.T) {
 		want := "a.lua:3: " + strings.ReplaceAll(test.want, `"`, `\"`)
 		if len(w.log.lines(want)) != 1 {
 			t.Errorf("%s\n\tis not logged as %s but\n%s", text, want, w.log)
+		}
+	}
+}
+
+// Each option reaches the router as what it is.
+func TestOptionsReachTheRouter(t *testing.T) {
+	L := lua.NewState(lua.Options{SkipOpenLibs: true})
+	defer L.Close()
+	table := func(text string) *lua.LTable {
+		if err := L.DoString("return {" + text + "}"); err != nil {
+			t.Fatal(err)
+		}
+		defer L.Pop(1)
+		return L.CheckTable(-1)
+	}
+	for text, want := range map[string]wamp.PublishOptions{
+		``:                                  {},
+		`acknowledge = true`:                {Acknowledge: true},
+		`retain = true`:                     {Retain: true},
+		`exclude_me = false`:                {ExcludeMe: wamp.False},
+		`disclose_me = true`:                {DiscloseMe: wamp.True},
+		`exclude = {1, 2}`:                  {Audience: &wamp.Audience{Exclude: []wamp.ID{1, 2}}},
+		`exclude_authid = {"a"}`:            {Audience: &wamp.Audience{ExcludeAuthid: []string{"a"}}},
+		`exclude_authrole = {"a"}`:          {Audience: &wamp.Audience{ExcludeAuthrole: []string{"a"}}},
+		`eligible = {}`:                     {Audience: &wamp.Audience{Eligible: []wamp.ID{}}},
+		`eligible_authid = {"a"}`:           {Audience: &wamp.Audience{EligibleAuthid: []string{"a"}}},
+		`eligible_authrole = {}`:            {Audience: &wamp.Audience{EligibleAuthrole: []string{}}},
+		`eligible = {1}, exclude = {}`:      {Audience: &wamp.Audience{Eligible: []wamp.ID{1}, Exclude: []wamp.ID{}}},
+		`exclude_me = true, retain = false`: {ExcludeMe: wamp.True},
+	} {
+		if got := publishOptions(L, table(text)); !reflect.DeepEqual(got, want) {
+			t.Errorf("publish {%s}: %+v, want %+v", text, got, want)
+		}
+	}
+	for text, want := range map[string]wamp.RegisterOptions{
+		`match = "prefix"`:        {Match: wamp.Prefix},
+		`invoke = "random"`:       {Invoke: wamp.InvokeRandom},
+		`concurrency = 3`:         {Concurrency: 3},
+		`disclose_caller = true`:  {DiscloseCaller: wamp.True},
+		`force_reregister = true`: {ForceReregister: true},
+		`forward_timeout = true`:  {ForwardTimeout: true},
+	} {
+		d := declaration{kind: kindProcedure, options: checkOptions(L, kindProcedure, table(text))}
+		if got := d.registration(nil).Options; !reflect.DeepEqual(got, want) {
+			t.Errorf("register {%s}: %+v, want %+v", text, got, want)
+		}
+	}
+	for text, want := range map[string]wamp.SubscribeOptions{
+		`match = "wildcard"`:  {Match: wamp.Wildcard},
+		`get_retained = true`: {GetRetained: true},
+		`concurrent = true`:   {},
+	} {
+		d := declaration{kind: kindSubscription, options: checkOptions(L, kindSubscription, table(text))}
+		if got := d.subscription().Options; !reflect.DeepEqual(got, want) {
+			t.Errorf("subscribe {%s}: %+v, want %+v", text, got, want)
 		}
 	}
 }

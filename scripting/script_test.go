@@ -78,8 +78,12 @@ router.register("com.example.caught", function()
   local ok, e = pcall(router.call, "com.example.fail", {1}, {b = 2})
   return ok, e.uri, e.args[1], e.kwargs.b, tostring(e)
 end)
-router.register("com.example.uncaught", function() router.call("com.example.fail", {1}, {b = 2}) end)`),
+router.register("com.example.uncaught", function() router.call("com.example.fail", {1}, {b = 2}) end)
+router.register("com.example.ask", function(args)
+  return router.call("com.example.who"), router.call("com.example.who", nil, nil, {disclose_me = true})
+end)`),
 		"b.lua": backend(`
+router.register("com.example.who", function(args, kwargs, details) return details.caller_authid or "somebody" end)
 router.register("com.example.double", function(args) return args[1] * 2, "ms" end)
 router.register("com.example.fail", function(args, kwargs) error(router.error("com.example.bad", {"no"}, kwargs)) end)`),
 	})
@@ -88,6 +92,9 @@ router.register("com.example.fail", function(args, kwargs) error(router.error("c
 		t.Error(got)
 	}
 	if got := c.mustCall("com.example.caught", "[]"); got != `[false,"com.example.bad","no",2,"com.example.bad: no"]` {
+		t.Error(got)
+	}
+	if got := c.mustCall("com.example.ask", "[]"); got != `["somebody","a"]` {
 		t.Error(got)
 	}
 	if _, err := c.call("com.example.uncaught", "[]"); errorURI(err) != "com.example.bad" {
