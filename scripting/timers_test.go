@@ -3,6 +3,7 @@ package scripting
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -196,6 +197,25 @@ func (d *delayed) count() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.calls)
+}
+
+func TestCallsThatArePutOffEndWithTheirScript(t *testing.T) {
+	w := newWorld(t, map[string]string{"a.lua": backendJoin})
+	c := w.host.components["a"]
+	if err := c.later(time.Hour, "com.example.run", wamp.Payload{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(w.dir + "/a.lua"); err != nil {
+		t.Fatal(err)
+	}
+	prepared, err := w.host.Prepare(testPolicy(), *w.host.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepared.Commit()
+	if n := c.delayed.count(); n != 0 || c.later(0, "com.example.run", wamp.Payload{}) == nil {
+		t.Errorf("%d calls are left, and more can be put off", n)
+	}
 }
 
 // Those that wait for their answer count, too: a procedure that never answers does
