@@ -70,7 +70,6 @@ var _ realm.StreamHandler = (*sessionHandler)(nil)
 
 // Invoke implements realm.LocalHandler.
 func (c *component) Invoke(i *realm.LocalInvocation) bool {
-	i.Details.Passthru = keep(i.Details.Passthru)
 	w := &work{invocation: i, payload: i.Payload.Clone(), arrived: time.Now(), depth: callDepth(i)}
 	if i.Details.Progress {
 		w.stream = c.streams.open(i)
@@ -95,15 +94,6 @@ func (c *component) More(i *realm.LocalInvocation, p wamp.Payload, last bool) bo
 	return s == nil || s.push(p, last) // answered, or kept for details.more
 }
 
-// keep is a copy of what is borrowed.
-func keep(p *wamp.Passthru) *wamp.Passthru {
-	if p == nil {
-		return nil
-	}
-	own := *p
-	return &own
-}
-
 // callDepth is how many calls of router.call wait for i.
 func callDepth(i *realm.LocalInvocation) int {
 	if i.Caller == nil {
@@ -115,7 +105,6 @@ func callDepth(i *realm.LocalInvocation) int {
 
 // Event implements realm.LocalHandler.
 func (c *component) Event(e *realm.LocalEvent) {
-	e.Details.Passthru = keep(e.Details.Passthru)
 	w := &work{event: e, payload: e.Payload.Clone(), arrived: time.Now()}
 	queue, serve := &c.events, c.serveEvents
 	if g := c.current.Load(); g != nil {

@@ -190,17 +190,6 @@ router.register("com.example.f", function() while true do end end)`),
 	}
 }
 
-// What a handler is lent is copied before it is kept.
-func TestWhatIsLentIsCopied(t *testing.T) {
-	w := newWorld(t, map[string]string{"a.lua": backend(`router.subscribe("com.example.t", function() end)`)})
-	lent := &wamp.Passthru{Scheme: "x_a"}
-	e := &realm.LocalEvent{URI: "com.example.t", Topic: "com.example.t", Details: wamp.EventDetails{Passthru: lent}}
-	w.host.components["a"].Event(e)
-	if e.Details.Passthru == lent || *e.Details.Passthru != *lent {
-		t.Errorf("%p is kept, %p was lent", e.Details.Passthru, lent)
-	}
-}
-
 // remote joins a client over a connection.
 func (w *world) remote() *wampclient.Client {
 	w.Helper()

@@ -44,10 +44,6 @@ var _ realm.LocalHandler = (*session)(nil)
 // Invoke implements realm.LocalHandler: the test answers.
 func (s *session) Invoke(i *realm.LocalInvocation) bool {
 	q := &procedureQuestion{session: s, invocation: i, payload: i.Payload.Clone()}
-	if i.Details.Passthru != nil {
-		own := *i.Details.Passthru
-		i.Details.Passthru = &own
-	}
 	go func() { // ends with the world
 		if err := s.world.ask(context.Background(), q); err != nil {
 			i.Error(wamp.ErrUnavailable, wamp.Payload{})
@@ -59,10 +55,6 @@ func (s *session) Invoke(i *realm.LocalInvocation) bool {
 // Event implements realm.LocalHandler.
 func (s *session) Event(e *realm.LocalEvent) {
 	e.Payload = e.Payload.Clone()
-	if e.Details.Passthru != nil {
-		own := *e.Details.Passthru
-		e.Details.Passthru = &own
-	}
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
 	s.world.events = append(s.world.events, e)
