@@ -1,6 +1,8 @@
 package lualib
 
 import (
+	"context"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -124,6 +126,7 @@ func TestPasswordHashes(t *testing.T) {
 		`is(crypto.bcrypt_verify("U*U", "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"), true)`,
 		`is(crypto.bcrypt_verify("U*U*", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"), false)`,
 		`is(crypto.bcrypt_verify("", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.7uG0VCzI2bS7j6ymqJi9CdcdxiRTWNy"), false)`,
+		`is(crypto.argon2id_verify("", "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$aqV6uW5KU3/FFV22qaWtmxFFddvWB7lvEWgNLcYCZyM"), false)`,
 		`local h = crypto.bcrypt_hash("secret", 4) assert(crypto.bcrypt_verify("secret", h)) assert(not crypto.bcrypt_verify("Secret", h)) assert(h ~= crypto.bcrypt_hash("secret", 4))`,
 		`fails("a whole number from 4 to 14", crypto.bcrypt_hash, "secret", 15)`,
 		`fails("from 1 to 72 bytes", crypto.bcrypt_hash, ("x"):rep(73)) fails("from 1 to 72 bytes", crypto.bcrypt_hash, "")`,
@@ -266,6 +269,62 @@ func TestCostlyIsFairAndBounded(t *testing.T) {
 	c.leave(10)
 	if c.slots != 3 || c.free != 2000 || len(c.waiting) != 0 {
 		t.Errorf("%d slots, %d bytes, %d waiting", c.slots, c.free, len(c.waiting))
+	}
+}
+
+// Who waits in vain leaves nothing behind: not its place, not what was given to it in
+// the same moment, and not those behind it.
+func TestCostlyWaitersLeave(t *testing.T) {
+	for range 50 {
+		c := NewCostly(1000)
+		c.slots = 2
+		if err := c.enter(t.Context(), 1500); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		large, small := make(chan error, 1), make(chan error, 1)
+		wait := func(ctx context.Context, bytes, count int, done chan error) {
+			go func() { done <- c.enter(ctx, bytes) }()
+			for waiting := 0; waiting < count; runtime.Gosched() {
+				c.mu.Lock()
+				waiting = len(c.waiting)
+				c.mu.Unlock()
+			}
+		}
+		wait(ctx, 1000, 1, large)
+		wait(t.Context(), 10, 2, small)
+		cancel()
+		if err := <-large; err != context.Canceled {
+			t.Fatal(err)
+		}
+		if err := <-small; err != nil { // for which there was room all the time
+			t.Fatal(err)
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		wait(ctx, 1000, 1, large)
+		c.mu.Lock()
+		cancel()
+		c.give(1500)
+		c.next()
+		c.mu.Unlock()
+		if <-large == nil {
+			c.leave(1000)
+		}
+		if c.leave(10); c.slots != 2 || c.free != 2000 || len(c.waiting) != 0 {
+			t.Fatalf("%d slots, %d bytes, %d waiting", c.slots, c.free, len(c.waiting))
+		}
+	}
+}
+
+// A panic of what runs on a goroutine of its own ends neither that nor the process.
+func TestCostlyPanics(t *testing.T) {
+	c := NewCostly(1000)
+	err := c.run(cryptoVM(t, Options{}), "crypto.test", 10, func() error { panic("oh") })
+	if err == nil || err.Error() != "crypto.test failed: oh" {
+		t.Error(err)
+	}
+	if c.Close(); c.free != 2000 {
+		t.Errorf("%d bytes are free", c.free)
 	}
 }
 

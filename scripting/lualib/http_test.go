@@ -181,6 +181,13 @@ func TestSpecialAddresses(t *testing.T) {
 			t.Errorf("%s: %t", text, got)
 		}
 	}
+	// An IPv4 address is the same written as IPv6.
+	g := newGuard(HTTPOptions{Allowed: []string{"10.1.0.0/16"}})
+	for text, want := range map[string]bool{"[::ffff:100.64.0.1]:80": true, "[::ffff:10.1.2.3]:80": false} {
+		if err := g.control("tcp6", text, nil); (blocked(err) != nil) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 }
 
 // A request ends with its call, and not later.

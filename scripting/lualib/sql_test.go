@@ -2,6 +2,7 @@ package lualib
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,6 +61,7 @@ func sqlCommon() []string {
 		`fails("sql: database db: ", db.query, db, "SELEC 1") fails("nowhere", db.query, db, "SELECT * FROM nowhere")`,
 		`fails("users", db.exec, db, "INSERT INTO users (id, name) VALUES (9, " .. p(1) .. ")", "joe")`,
 		`fails("two columns are called \"id\"", db.query, db, "SELECT a.id, b.id FROM users a, users b")`,
+		`fails("the query has more than 500 columns", db.query, db, "SELECT " .. ("1, "):rep(500) .. "1")`,
 		`fails("use LIMIT", db.query, db, many)`,
 		`is(db:query_row(many) ~= nil, true)`,
 		`fails("write db:query(…), with a colon", db.query, "SELECT 1") fails("string expected", db.query, db) fails("string expected", db.query, db, 1)
@@ -125,6 +127,9 @@ func TestSQLEndsWithTheCall(t *testing.T) {
 	}
 	// The lock of a transaction goes with its script.
 	check(`db:transaction(function(tx) tx:exec("INSERT INTO t VALUES (1)") while true do end end)`)
+	// Or with the function that fails: the script may have much time left.
+	limits.Wall = time.Hour
+	check(`pcall(db.transaction, db, function(tx) tx:exec("INSERT INTO t VALUES (1)") error("mine") end) db:exec("DELETE FROM t") while true do end`)
 	L.RemoveContext()
 	run(t, L, `db:exec("INSERT INTO t VALUES (2)") is(#db:query("SELECT * FROM t"), 1)`)
 }
@@ -155,11 +160,16 @@ func TestAFakeDatabase(t *testing.T) {
 // What a query reads counts against the call's budget.
 func TestSQLRowsAreCounted(t *testing.T) {
 	L := sqlVM(t, databases(t, map[string]Database{"db": sqliteFile(t)}))
-	budget := lua51.NewBudget(t.Context(), lua51.Limits{Bytes: 100 << 10})
-	defer budget.Release()
-	L.SetContext(budget)
-	if err := L.DoString(`db:query("SELECT hex(randomblob(100000)) AS x")`); err == nil || !strings.Contains(err.Error(), lua51.ErrBytes.Error()) {
-		t.Error(err)
+	for _, query := range []string{
+		"SELECT hex(randomblob(100000)) AS x",
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT i FROM n",
+	} {
+		budget := lua51.NewBudget(t.Context(), lua51.Limits{Bytes: 100 << 10})
+		L.SetContext(budget)
+		if err := L.DoString(`db:query("` + query + `")`); err == nil || !errors.Is(budget.Err(), lua51.ErrBytes) {
+			t.Errorf("%s: %v, %v", query, err, budget.Err())
+		}
+		budget.Release()
 	}
 }
 
