@@ -137,7 +137,6 @@ func (v *vm) callDetails(w *work) *lua.LTable {
 	if d.Timeout > 0 {
 		t.RawSetString("timeout", lua.LNumber(d.Timeout))
 	}
-	setPassthru(t, d.Passthru)
 	if d.ReceiveProgress {
 		t.RawSetString("progress", v.progressFunction(w))
 	}

@@ -121,11 +121,11 @@ func TestTablesAreAsDescribed(t *testing.T) {
 			return err
 		}
 		transport := request.RawGetString("transport").(*lua.LTable)
-		ppt := &wamp.Passthru{Scheme: "a", Serializer: "a", Cipher: "a", KeyID: "a", EncAlgo: "a", EncSerializer: "a", EncKey: "a"}
 		call := v.callDetails(&work{stream: newStream(), invocation: &realm.LocalInvocation{URI: "a", Details: wamp.InvocationDetails{
 			Procedure: "a", Caller: 1, CallerAuthid: "a", CallerAuthrole: "a", Trustlevel: wamp.Trustlevel{Given: true}, Timeout: 1,
-			ReceiveProgress: true, Passthru: ppt,
+			ReceiveProgress: true,
 		}}})
+		ppt := &wamp.Passthru{Scheme: "a", Serializer: "a", Cipher: "a", KeyID: "a", EncAlgo: "a", EncSerializer: "a", EncKey: "a"}
 		event := v.eventDetails("a", 1, &wamp.EventDetails{Publisher: 1, PublisherAuthid: "a", PublisherAuthrole: "a",
 			Trustlevel: wamp.Trustlevel{Given: true}, Retained: true, Passthru: ppt})
 		session := v.sessionTable(&auth.Question{Session: 1, Realm: "a", Authid: "a", Authrole: "a", Authmethod: "a", Authprovider: "a"})

@@ -537,13 +537,6 @@ function env.get(name) end
 ---@field timeout? integer milliseconds that are left to this procedure
 ---@field progress? fun(args?: any[], kwargs?: table): boolean sends a progressive result, where the caller takes any; false: it has left
 ---@field more? fun(): Args?, table? waits for the next part of a call in parts; nil after the last
----@field ppt_scheme? string
----@field ppt_serializer? string
----@field ppt_cipher? string
----@field ppt_keyid? string
----@field enc_algo? string
----@field enc_serializer? string
----@field enc_key? string
 
 ---What WAMP says of an event.
 ---@class EventDetails
