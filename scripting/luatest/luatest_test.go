@@ -205,3 +205,60 @@ func TestLanguageIsAsDescribed(t *testing.T) {
 	}
 	same("expectations", methods, slices.Collect(maps.Keys(matchers())))
 }
+
+// Hooks go around a test as groups do, what is due happens in its order, and what comes
+// to nothing is said.
+func TestTheOrderOfThings(t *testing.T) {
+	dir := write(t, map[string]string{
+		"a.lua": `router.join { realm = "realm1", authrole = "backend" }
+local function note(text) kv.set("noted", (kv.get "noted" or "") .. text) end
+router.after(2, function() note "2" end)
+router.after(1, function() note "1" end)
+router.register("com.example.later", function() router.after(0, "com.example.now") end)
+router.register("com.example.now", function() note "now" end)
+router.register("com.example.noted", function() return kv.get "noted" end)
+router.register("com.example.get", function() return http.get "http://example.com/".body end)`,
+		"a_test.lua": `test.realm("realm1", { "backend" })
+local order = {}
+local function note(text) return function() order[#order + 1] = text end end
+before_each(note "outer")
+after_each(function() expect(table.concat(order, " ")):to_be "outer inner test inner" end)
+describe("hooks", function()
+  before_each(note "inner")
+  after_each(note "inner")
+  it("has them in order", note "test")
+end)`,
+		"b_test.lua": `test.components "a" test.realm("realm1", { "backend" })
+it("waits for calls that are due", function()
+  test.call "com.example.later"
+  expect(test.call "com.example.noted"):to_be "now"
+end)
+it("fires timers by their time", function()
+  test.advance(3)
+  expect(test.call "com.example.noted"):to_be "12"
+end)
+it("answers by the method", function()
+  test.http("GET http://example.com/", { body = "got" })
+  test.http("POST http://example.com/", { body = "posted" })
+  expect(test.call "com.example.get"):to_be "got"
+end)`,
+		"c_test.lua": `before_each(function() error "before" end)
+it("is not begun", function() error "begun" end)`,
+		"d_test.lua": `test.env { A = "1" }
+if not os.getenv "A" then it("is there once", function() end) end`,
+		"left/out_test.lua": `it("fails", function() error "out" end)`,
+	})
+	o := testOptions(dir)
+	o.Skip = []string{filepath.Join(dir, "left")}
+	r, got := report(t, o)
+	var failed []string
+	for _, result := range r.Results {
+		for _, f := range result.Failures {
+			failed = append(failed, result.Title+": "+strings.ReplaceAll(f.Got, filepath.ToSlash(dir)+"/", ""))
+		}
+	}
+	want := []string{"is not begun: before", "is there once: d_test.lua: the file has other tests each time that it is run"}
+	if !slices.Equal(failed, want) || r.Count(Passed) != 4 {
+		t.Errorf("failed %q\n%s", failed, got)
+	}
+}
