@@ -190,6 +190,39 @@ func TestKVFileIsBounded(t *testing.T) {
 	}
 }
 
+// So it is while the process runs, and a write that failed is made up for.
+func TestKVFileIsWrittenAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kv")
+	f, end := kvFile(t, path, &bytes.Buffer{})
+	close(f.closed) // the test is the writer now
+	<-f.ended
+	s := f.Store("realm1")
+	text := lua.LString(strings.Repeat("x", 100<<10))
+	for i := range 60 {
+		s.mustSet(t, fmt.Sprint(i%3), text, 0)
+		if err := f.save(); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Size() > minRewrite+1<<20 {
+			t.Fatalf("%v bytes, %v", info.Size(), err)
+		}
+	}
+	f.file.Close()
+	s.mustSet(t, "last", lua.LTrue, 0)
+	if f.save() == nil {
+		t.Fatal("nothing failed")
+	}
+	if err := f.save(); err != nil {
+		t.Fatal(err)
+	}
+	f.closed = make(chan struct{})
+	end()
+	f, _ = kvFile(t, path, &bytes.Buffer{})
+	if names, _ := f.Store("realm1").keys("", 10); strings.Join(names, " ") != "0 1 2 last" {
+		t.Errorf("has %s", names)
+	}
+}
+
 // A full Store comes back whatever took the place of what; one that has become too
 // large for its limits does not, and nothing of it is lost.
 func TestKVFileOfAFullStore(t *testing.T) {
