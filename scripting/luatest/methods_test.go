@@ -1,6 +1,10 @@
 package luatest
 
-import "testing"
+import (
+	"testing"
+
+	"usher/router/auth"
+)
 
 const methodsScript = `
 router.join { realm = "realm1", authrole = "judge" }
@@ -162,6 +166,24 @@ func TestEveryWayOfAComponent(t *testing.T) {
 	o := testOptions(dir)
 	o.Timeout = 0 // the default
 	if r, got := report(t, o); r.Count(Failed) > 0 || r.Count(Passed) < 12 {
+		t.Error(got)
+	}
+}
+
+// An authenticator is held to the realms that the configuration gives it.
+func TestRealmsOfAnAuthenticator(t *testing.T) {
+	dir := write(t, map[string]string{
+		"a.lua": `router.join { realm = "login", authrole = "authenticator" }
+router.authenticator("com.example.authenticate", function(request) return { realm = request.authid, role = "member" } end)`,
+		"a_test.lua": `for _, realm in ipairs { "login", "acme", "globex" } do test.realm(realm, { "authenticator", "member" }) end
+each({ { "acme", true }, { "globex", false } }, "admits to {1}: {2}", function(realm, admitted)
+  local answer = test.authenticate(test.request { realm = null, authid = realm, ticket = "any" })
+  expect(answer.accepted):to_be(admitted)
+end)`,
+	})
+	o := testOptions(dir)
+	o.Authenticators = []*auth.Dynamic{{URI: "com.example.authenticate", Realm: "login", Realms: []string{"acme"}}}
+	if r, got := report(t, o); r.Count(Failed) > 0 || r.Count(Passed) != 2 {
 		t.Error(got)
 	}
 }
