@@ -50,7 +50,8 @@ type Dialogue struct {
 
 	methods *Methods
 	realms  Realms
-	offered []string // by the client, that have not had their turn
+	offered []string // by the client
+	tried   int      // so many of them have had their turn
 	method  method
 	dynamic *Dynamic // that is asked, or was
 	cookie  bool     // method cookie has had its turn
@@ -77,24 +78,28 @@ func Begin(m *Methods, realms Realms, r *Request, offered []string) (*Dialogue, 
 	if r.Realm != "" && !realms.HasRealm(r.Realm) {
 		return d, Outcome{Refuse: noSuchRealm(r.Realm)}
 	}
-	return d, d.next(&Refusal{
-		URI:     wamp.ErrNoMatchingAuthMethod,
-		Message: fmt.Sprintf("none of the authentication methods that the client offers (%s) is available here", listed(offered)),
-	})
+	return d, d.next(nil)
 }
 
-// next begins with the next method that the client offers. Without one it refuses.
+// next begins with the next method that the client offers. Where there is none it
+// refuses; nil: because there was none at all.
 func (d *Dialogue) next(refusal *Refusal) Outcome {
 	d.state, d.dynamic = waitsForNothing, nil
-	for len(d.offered) > 0 {
-		name := d.offered[0]
-		d.offered = d.offered[1:]
+	for d.tried < len(d.offered) {
+		name := d.offered[d.tried]
+		d.tried++
 		if d.method = d.methods.method(name); d.method == nil || name == MethodCookie && d.cookie {
 			continue
 		}
 		d.cookie = d.cookie || name == MethodCookie
 		d.Request.Authmethod = name
 		return d.method.begin(d)
+	}
+	if refusal == nil {
+		refusal = &Refusal{
+			URI:     wamp.ErrNoMatchingAuthMethod,
+			Message: fmt.Sprintf("none of the authentication methods that the client offers (%s) is available here", listed(d.offered)),
+		}
 	}
 	return Outcome{Refuse: refusal}
 }

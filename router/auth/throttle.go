@@ -76,6 +76,9 @@ func NewThrottle(l ThrottleLimits, now func() time.Time) *Throttle {
 func (t *Throttle) Refused(peer string) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(t.entries) == 0 {
+		return 0 // as long as nobody is wrong, which address it is need not be found out
+	}
 	if s := t.entries[addressKey(peer)]; s != nil {
 		return max(s.refusedUntil.Sub(t.now()), 0)
 	}

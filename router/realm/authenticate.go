@@ -222,20 +222,21 @@ func (n *Node) authenticator(realmName, uri string) (*offer, error) {
 	if r == nil {
 		return nil, fmt.Errorf("authenticator %q: its realm %q does not exist", uri, realmName)
 	}
-	err := fmt.Errorf("no authenticator is registered as %q in realm %q", uri, realmName)
-	reg, ok := r.registrations.Get(wamp.Exact, uri)
-	if !ok {
-		return nil, err
-	}
-	c := reg.candidates()
-	for o := c.next(); o != nil; o = c.next() {
-		if d := o.session.rules.Load().decide(uri); d.isExact && d.allows(auth.Register) {
-			return o, nil
+	unruled := "" // role of the last that may not be one
+	if reg, ok := r.registrations.Get(wamp.Exact, uri); ok {
+		c := reg.candidates()
+		for o := c.next(); o != nil; o = c.next() {
+			if d := o.session.rules.Load().decide(uri); d.isExact && d.allows(auth.Register) {
+				return o, nil
+			}
+			unruled = o.session.authrole
 		}
-		err = fmt.Errorf("role %q, which registered authenticator %q in realm %q, has no exact rule that allows it",
-			o.session.authrole, uri, realmName)
 	}
-	return nil, err
+	if unruled == "" {
+		return nil, fmt.Errorf("no authenticator is registered as %q in realm %q", uri, realmName)
+	}
+	return nil, fmt.Errorf("role %q, which registered authenticator %q in realm %q, has no exact rule that allows it",
+		unruled, uri, realmName)
 }
 
 // askDirect asks an authenticator inside the process.
