@@ -431,8 +431,10 @@ func TestWhenKeysAreFetched(t *testing.T) {
 		}
 		synctest.Wait()
 		close(held)
-		if !<-answers || !<-answers {
-			t.Error("who asked while keys were fetched did not get them")
+		for range cap(answers) {
+			if !<-answers {
+				t.Error("who asked while keys were fetched did not get them")
+			}
 		}
 		fetched("for who asked meanwhile", 3)
 		if !set.renewed(t.Context(), 1) {
