@@ -20,8 +20,8 @@ type Realms interface {
 const maxAuthid = 1024
 
 // Decide turns an authenticator's reply into a principal whose fields are all
-// settled, with what the method of r needs and no more, or into the reason why there is none: a *Refusal for the client, or
-// any other error for the log only.
+// settled, with what the method of r needs and no more, or into the reason why
+// there is none: a *Refusal for the client, or any other error for the log only.
 func Decide(realms Realms, dynamic *Dynamic, r *Request, p *Principal, err error) (*Principal, error) {
 	if err != nil {
 		var refusal *Refusal
