@@ -240,7 +240,7 @@ func TestLongPollClientThatStopsPolling(t *testing.T) {
 
 // A client that vanishes leaves nothing behind: its procedure is free again.
 func TestLongPollClientThatVanishes(t *testing.T) {
-	r, url := serve(t, pollConf("session_timeout: 100ms"))
+	r, url := serve(t, pollConf("session_timeout: 1s"))
 	p := newPoller(t, r).join()
 	p.send(`[64,1,{},"com.example.mine"]`)
 	p.expect(`[65,1,`)
