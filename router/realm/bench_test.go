@@ -266,19 +266,24 @@ func BenchmarkPublish(b *testing.B) {
 				}
 			}
 			message := wamp.Publish{Topic: "com.example.topic", Payload: jsonArgs(`["a small payload"]`)}
-			var data []byte
-			b.ReportAllocs()
-			for b.Loop() {
-				message.Request++
-				var err error
-				if data, err = codec.Append(data[:0], wamp.JSON, &message); err != nil {
-					b.Fatal(err)
-				}
-				if bye := publisher.receive(data); bye != nil {
-					b.Fatal(bye.why)
-				}
-			}
+			publishing(b, publisher, &message)
 		})
+	}
+}
+
+// publishing publishes as often as b says, from the bytes on.
+func publishing(b *testing.B, publisher *session, message *wamp.Publish) {
+	var data []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		message.Request++
+		var err error
+		if data, err = codec.Append(data[:0], wamp.JSON, message); err != nil {
+			b.Fatal(err)
+		}
+		if bye := publisher.receive(data); bye != nil {
+			b.Fatal(bye.why)
+		}
 	}
 }
 
@@ -301,18 +306,7 @@ func BenchmarkPublishToMany(b *testing.B) {
 				eligible = append(eligible, wamp.RandomID())
 			}
 			message := wamp.Publish{Topic: "com.example.topic", Options: wamp.PublishOptions{Audience: &wamp.Audience{Eligible: eligible[:n]}}}
-			var data []byte
-			b.ReportAllocs()
-			for b.Loop() {
-				message.Request++
-				var err error
-				if data, err = codec.Append(data[:0], wamp.JSON, &message); err != nil {
-					b.Fatal(err)
-				}
-				if bye := publisher.receive(data); bye != nil {
-					b.Fatal(bye.why)
-				}
-			}
+			publishing(b, publisher, &message)
 		})
 	}
 }
@@ -333,18 +327,7 @@ func BenchmarkPublishKept(b *testing.B) {
 			if options.Retain {
 				message.Topic = "com.example.topic"
 			}
-			var data []byte
-			b.ReportAllocs()
-			for b.Loop() {
-				message.Request++
-				var err error
-				if data, err = codec.Append(data[:0], wamp.JSON, &message); err != nil {
-					b.Fatal(err)
-				}
-				if bye := publisher.receive(data); bye != nil {
-					b.Fatal(bye.why)
-				}
-			}
+			publishing(b, publisher, &message)
 		})
 	}
 }

@@ -15,6 +15,15 @@ type flusher interface {
 	helpers() *flushers
 }
 
+// add has c flushed with the batch, or soon by its helpers where there is no batch.
+func (b *Batch) add(c flusher) {
+	if b == nil {
+		c.helpers().add([]flusher{c})
+		return
+	}
+	b.dirty = append(b.dirty, c)
+}
+
 // inlineFlushes is how many connections a batch writes itself. More are left to
 // other goroutines, so that a publisher with many subscribers is read again soon.
 const inlineFlushes = 64

@@ -28,7 +28,7 @@ func TestBatchKeepsRoom(t *testing.T) {
 	}{{10, true}, {keptDirty / 2, true}, {2 * keptDirty, false}, {10, true}} {
 		f := new(flushed)
 		for range c.connections {
-			b.dirty = append(b.dirty, f)
+			b.add(f)
 		}
 		b.Flush()
 		if want := min(c.connections, inlineFlushes); f.n != want {

@@ -163,11 +163,7 @@ func (c *LongPoll) sent(b *Batch, err error) error {
 	}
 	c.mu.Unlock()
 	if flush {
-		if b != nil {
-			b.dirty = append(b.dirty, c)
-		} else {
-			c.t.flushers.add([]flusher{c})
-		}
+		b.add(c)
 	}
 	return err
 }

@@ -139,11 +139,7 @@ func (c *stream) sent(b *Batch, err error) error {
 	}
 	c.mu.Unlock()
 	if flush {
-		if b != nil {
-			b.dirty = append(b.dirty, c)
-		} else {
-			c.t.flushers.add([]flusher{c})
-		}
+		b.add(c)
 	}
 	return err
 }
