@@ -128,7 +128,7 @@ func milliseconds(n uint64) time.Duration {
 // result hands a RESULT to its call.
 func (c *Client) result(m *wamp.Result) {
 	if !m.Progress {
-		c.answer(m.Request, answer{message: &wamp.Result{Request: m.Request, Passthru: clonePassthru(m.Passthru), Payload: m.Payload.Clone()}})
+		c.answer(m.Request, answer{message: &wamp.Result{Request: m.Request, Passthru: m.Passthru.Clone(), Payload: m.Payload.Clone()}})
 		return
 	}
 	c.mu.Lock()
@@ -137,12 +137,4 @@ func (c *Client) result(m *wamp.Result) {
 	if r != nil && r.progress != nil {
 		r.progress(m)
 	}
-}
-
-func clonePassthru(p *wamp.Passthru) *wamp.Passthru {
-	if p == nil {
-		return nil
-	}
-	own := *p
-	return &own
 }

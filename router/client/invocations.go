@@ -130,7 +130,7 @@ func (r *reader) invoke(ctx context.Context, m *wamp.Invocation) {
 func own(m *wamp.Invocation) *wamp.Invocation {
 	i := *m
 	i.Payload = m.Payload.Clone()
-	i.Details.Passthru = clonePassthru(m.Details.Passthru)
+	i.Details.Passthru = m.Details.Passthru.Clone()
 	return &i
 }
 

@@ -130,7 +130,7 @@ func (q *ask) keep(p *pending, o *offer, d *wamp.InvocationDetails) (isKept bool
 	switch {
 	case q.options.Progress:
 		k := &kept{details: *d, isOpen: true, ask: ask{registration: q.registration, procedure: q.procedure}}
-		k.details.Passthru = clonePassthru(d.Passthru)
+		k.details.Passthru = d.Passthru.Clone()
 		if !p.caller.calls.keep(k.size(), limit) {
 			return false, errTooMuchKept
 		}
@@ -144,16 +144,8 @@ func (q *ask) keep(p *pending, o *offer, d *wamp.InvocationDetails) (isKept bool
 	}
 	p.kept = &kept{ask: *q}
 	p.kept.ask.payload = q.payload.Clone()
-	p.kept.ask.options.Passthru = clonePassthru(q.options.Passthru)
+	p.kept.ask.options.Passthru = q.options.Passthru.Clone()
 	return true, nil
-}
-
-func clonePassthru(p *wamp.Passthru) *wamp.Passthru {
-	if p == nil {
-		return nil
-	}
-	c := *p
-	return &c
 }
 
 // handClient queues the INVOCATION while the callee's table is locked, so that

@@ -169,7 +169,7 @@ func (l *Local) Publish(topic string, o wamp.PublishOptions, p wamp.Payload) (wa
 // deliver hands an event over. Its payload is the publisher's.
 func (l *Local) deliver(sub *subscription, topic string, e *wamp.Event) {
 	details := e.Details
-	details.Passthru = clonePassthru(details.Passthru)
+	details.Passthru = details.Passthru.Clone()
 	l.handler.Event(&LocalEvent{
 		URI:         sub.uri,
 		Match:       sub.match,

@@ -146,8 +146,8 @@ func (c *metaCall) describe(what resource, orAll bool) *ErrorReply {
 	return nil
 }
 
-// metaTopics is wamp.reflection.topic.list: the topics that are defined or that
-// somebody listens to by name.
+// metaTopics is wamp.reflection.topic.list: the topics that are defined, or of which
+// there is a subscription by name, if only that of a history.
 func metaTopics(c *metaCall) *ErrorReply {
 	return c.list(resourceTopic, func(add func(uri string)) {
 		c.caller.realm.subscriptions.All(func(m wamp.Match, uri string, _ *subscription) bool {

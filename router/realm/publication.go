@@ -182,7 +182,7 @@ func (p *publication) kept() *keptEvent {
 	}
 	k := &keptEvent{topic: p.topic, time: time.Now(), trustlevel: p.trustlevel, event: p.event}
 	k.event.Payload = p.event.Payload.Clone()
-	k.event.Details.Passthru = clonePassthru(p.event.Details.Passthru)
+	k.event.Details.Passthru = p.event.Details.Passthru.Clone()
 	if p.audience != nil {
 		k.audience = cloneAudience(p.audience.lists)
 	}

@@ -226,7 +226,7 @@ func newTestament(f wamp.Format, topic string, options, args, kwargs []byte) (te
 	t := testament{publication: newPublication(), topic: topic, options: publish.Options, payload: publish.Payload}
 	t.options.Acknowledge, t.options.ExcludeMe = false, wamp.Unset
 	t.options.Audience = cloneAudience(publish.Options.Audience)
-	t.options.Passthru = clonePassthru(publish.Options.Passthru)
+	t.options.Passthru = publish.Options.Passthru.Clone()
 	t.size = keptOverhead + len(topic) + len(w.Buffer()) + audienceSize(t.options.Audience)
 	return t, nil
 }

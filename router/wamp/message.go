@@ -121,6 +121,15 @@ type Passthru struct {
 // IsOpaque reports whether the payload is binary data in place of arguments.
 func (p *Passthru) IsOpaque() bool { return p != nil && p.EncAlgo != "" }
 
+// Clone returns a copy that is the caller's own. That of nil is nil.
+func (p *Passthru) Clone() *Passthru {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
 // Trustlevel is what the router's configuration says of a caller or publisher,
 // 0 being the lowest (specification: "Call Trust Levels", "Publication Trust
 // Levels"). The zero value is none.
