@@ -165,17 +165,27 @@ func TestTheRequestHasTheClientCertificate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var extra any
-		if err := codec.Unmarshal(p.Extra.Format, p.Extra.Bytes, &extra); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := json.Marshal(extra); err != nil || string(got) != test.want {
-			t.Errorf("got %s (%v)\nwant %s", got, err, test.want)
+		if got := extraOf(t, p); got != test.want {
+			t.Errorf("got %s\nwant %s", got, test.want)
 		}
 	}
 	if len(auth.SHA1(c)) != 20*3-1 || len(auth.SHA256(c)) != 32*3-1 {
 		t.Errorf("fingerprints %s, %s", auth.SHA1(c), auth.SHA256(c))
 	}
+}
+
+// extraOf is a principal's extra in JSON, with sorted keys.
+func extraOf(t *testing.T, p *auth.Principal) string {
+	t.Helper()
+	var extra any
+	if err := codec.Unmarshal(p.Extra.Format, p.Extra.Bytes, &extra); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(extra)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestTheRequestHasTheDelegation(t *testing.T) {
@@ -198,12 +208,8 @@ func TestTheRequestHasTheDelegation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var extra any
-		if err := codec.Unmarshal(p.Extra.Format, p.Extra.Bytes, &extra); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := json.Marshal(extra); err != nil || string(got) != test.want {
-			t.Errorf("got %s (%v)\nwant %s", got, err, test.want)
+		if got := extraOf(t, p); got != test.want {
+			t.Errorf("got %s\nwant %s", got, test.want)
 		}
 	}
 }
