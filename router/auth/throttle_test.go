@@ -45,6 +45,17 @@ func TestThrottleSlowsDownThenRefuses(t *testing.T) {
 	}
 }
 
+// TestThrottleOfOneAddress: it is refused though nobody else has been noted.
+func TestThrottleOfOneAddress(t *testing.T) {
+	x, _ := throttled(ThrottleLimits{SlowAfter: 1, RefuseAfter: 2, RefuseFor: time.Minute})
+	for range 2 {
+		x.Failed(attacker, "")
+	}
+	if left := x.Refused(attacker); left != time.Minute {
+		t.Errorf("refused for %v, want a minute", left)
+	}
+}
+
 // TestThrottleForgetsByHalves: of 16 wrong logins, and one more after a while.
 func TestThrottleForgetsByHalves(t *testing.T) {
 	for _, test := range []struct {

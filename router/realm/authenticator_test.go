@@ -208,6 +208,21 @@ func TestNoAuthenticator(t *testing.T) {
 	}
 }
 
+// TestAuthenticatorWithoutARule: the log says whose right it is that has gone.
+func TestAuthenticatorWithoutARule(t *testing.T) {
+	w := newWorld(t, scenario(), Limits{})
+	w.authenticateBy(seedAuthenticator)
+	p := scenario()
+	p.Realms["realm1"].Roles["authenticator"].Rules = []auth.Rule{{URI: "com.", Match: wamp.Prefix, Allow: auth.Register}}
+	w.Apply(p)
+	c := w.login(wamp.JSON, ticketed(), "joe", "secret!!!")
+	c.expect(reference)
+	c.expectClosed()
+	if !strings.Contains(w.log.String(), `role \"authenticator\", which registered authenticator \"com.example.authenticate\" in realm \"realm1\", has no exact rule that allows it`) {
+		t.Errorf("log is %s", w.log.String())
+	}
+}
+
 // TestPatternIsNoAuthenticator: for logins only an exact registration counts.
 func TestPatternIsNoAuthenticator(t *testing.T) {
 	w := newWorld(t, scenario(), Limits{})
