@@ -204,6 +204,9 @@ func Verify(token string, keys []Key, o Options) (header, claims []byte, err err
 	if len(token) > MaxToken {
 		return nil, nil, fmt.Errorf("the token has more than %d bytes", MaxToken)
 	}
+	if strings.ContainsAny(token, "\r\n") { // which base64 passes over: a token is written in one way only
+		return nil, nil, errors.New(notToken)
+	}
 	options := []jwt.ParserOption{jwt.WithLeeway(o.Leeway), jwt.WithIssuedAt(), jwt.WithStrictDecoding()}
 	if o.Now != nil {
 		options = append(options, jwt.WithTimeFunc(o.Now))
@@ -245,6 +248,8 @@ func Verify(token string, keys []Key, o Options) (header, claims []byte, err err
 	return header, claims, nil
 }
 
+const notToken = "this is not a token"
+
 // keyFor finds the key that a token can be checked with.
 func keyFor(t *jwt.Token, keys []Key) (any, error) {
 	// What a token says must be understood or the token not be used.
@@ -284,7 +289,7 @@ func reason(err error) error {
 		is   error
 		text string
 	}{
-		{jwt.ErrTokenMalformed, "this is not a token"},
+		{jwt.ErrTokenMalformed, notToken},
 		{jwt.ErrTokenUnverifiable, "the token is signed in a way that is not known here"},
 		{jwt.ErrTokenSignatureInvalid, "the token's signature is wrong"},
 		{jwt.ErrTokenExpired, "the token has expired"},

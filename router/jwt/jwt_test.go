@@ -173,6 +173,8 @@ func TestVerify(t *testing.T) {
 		{"no audience", with("aud", nil), keys, nil, "the token has no exp or no aud"},
 		{"too long", with("long", strings.Repeat("a", MaxToken)), keys, nil, "the token has more than 65536 bytes"},
 		{"written in another way", respelled(sign(t, map[string]any{"kid": "a"}, good)), keys, nil, "this is not a token"},
+		{"with an end of line in its signature", sign(t, map[string]any{"kid": "a"}, good) + "\n", keys, nil, "this is not a token"},
+		{"with a carriage return in its header", "\r" + sign(t, map[string]any{"kid": "a"}, good), keys, nil, "this is not a token"},
 		{"a letter changed", strings.Replace(sign(t, map[string]any{"kid": "a"}, good), ".", ".e", 1), keys, nil, "this is not a token"},
 	} {
 		o := o
@@ -218,6 +220,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(signed)
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Add(strings.Replace(signed, ".", "..", 1))
+	f.Add(signed[:len(signed)-8] + "\r" + signed[len(signed)-8:])
 	f.Fuzz(func(t *testing.T, token string) {
 		if _, claims, err := Verify(token, keys, Options{}); err == nil && token != signed {
 			t.Errorf("%q is good: %s", token, claims)
