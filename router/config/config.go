@@ -108,6 +108,7 @@ type Endpoint struct {
 	Path      string      // of a Unix socket, relative to the working directory as the configuration file's name is; empty: TCP
 	Mode      fs.FileMode // of a Unix socket; 0: as the system makes it
 	TLS       *TLS        // nil: plain
+	Ordinal   int         // how many before it have the same address, which only those at port 0 can
 }
 
 // Network returns "unix" or "tcp".

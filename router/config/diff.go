@@ -177,9 +177,10 @@ func settingRows(a, b *RealmSettings) []diffRow {
 	}
 }
 
-// Same reports whether e and o are one listener: certificates may differ.
+// Same reports whether e and o are one listener: certificates may differ. Of
+// several at port 0 those with the same Ordinal are one.
 func (e Endpoint) Same(o Endpoint) bool {
-	return e.Network() == o.Network() && e.Address() == o.Address() && (e.TLS == nil) == (o.TLS == nil)
+	return e.Network() == o.Network() && e.Address() == o.Address() && (e.TLS == nil) == (o.TLS == nil) && e.Ordinal == o.Ordinal
 }
 
 // String returns the address, and whether TLS is spoken there.

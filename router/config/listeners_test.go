@@ -220,6 +220,10 @@ func TestSocketsDirectoryMustExist(t *testing.T) {
 
 func TestDiffOfListeners(t *testing.T) {
 	raw := "type: rawsocket\n    endpoint: {type: unix, path: s}\n    " + ticketAuth
+	free := "type: rawsocket\n    endpoint: {type: tcp, interface: 127.0.0.1, port: 0}\n    " + ticketAuth
+	two := func(first, second string) string {
+		return free + first + "\n  - " + free + second + "\n    max_connections: 3"
+	}
 	for _, test := range []struct {
 		a, b string
 		want []string
@@ -243,6 +247,9 @@ func TestDiffOfListeners(t *testing.T) {
 		{strings.Replace(raw, "path: s", "path: s, tls: {certificate: c, key: k}", 1), strings.Replace(raw, "path: s", "path: s, tls: {certificate: c, key: l}", 1), []string{
 			"transports[0].endpoint.tls: changed",
 		}},
+		{two("", ""), two("", ""), nil},
+		{two("", ""), two("", "\n    serializers: [json]"), []string{"transports[1].rawsocket: changed"}},
+		{two("", ""), free, []string{"transports[1].endpoint: 127.0.0.1:0 is gone; it takes effect when usher is started anew"}},
 	} {
 		a := parse(t, "a", withTransports("transports:\n  - "+test.a+"\n"))
 		b := parse(t, "a", withTransports("transports:\n  - "+test.b+"\n"))

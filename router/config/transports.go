@@ -28,6 +28,11 @@ func (r *reader) transports(v value, c *Config) []Transport {
 		if t.Endpoint.Port != 0 || t.Endpoint.Path != "" {
 			unique(first, t.Endpoint.Address(), item, "endpoint")
 		}
+		for _, earlier := range transports {
+			if earlier.Endpoint.Same(t.Endpoint) {
+				t.Endpoint.Ordinal++
+			}
+		}
 		transports = append(transports, t)
 	}
 	if v.n != nil && v.n.kind == kindList && len(transports) == 0 && len(r.problems) == 0 {

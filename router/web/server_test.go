@@ -322,6 +322,35 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestReloadOfListenersAtAnyPort: listeners with one address in the configuration
+// are told apart by their order.
+func TestReloadOfListenersAtAnyPort(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "web", "a.txt"), "a")
+	c := conf(t, dir, "      /: {type: static, directory: web}",
+		"  - {type: web, endpoint: {type: tcp, interface: 127.0.0.1, port: 0}, paths: {ws: {type: websocket, auth: {anonymous: {type: static, role: guest}}}}}")
+	w := start(t, c)
+	for range 2 {
+		addresses := w.Addresses()
+		if len(addresses) != 2 {
+			t.Fatalf("addresses %+v", addresses)
+		}
+		for i, want := range []int{200, 404} {
+			r, err := http.Get(addresses[i].HTTP + "a.txt")
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Body.Close()
+			if r.StatusCode != want {
+				t.Errorf("listener %d: %d, want %d", i, r.StatusCode, want)
+			}
+		}
+		if err := w.Reload(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // certificate writes a self-signed certificate for 127.0.0.1 with the given
 // serial number.
 func certificate(t *testing.T, dir string, serial int64) {
