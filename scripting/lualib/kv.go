@@ -173,7 +173,8 @@ func (s *Store) put(key string, value lua.LValue, ttl time.Duration) error {
 	if old != nil {
 		bytes, entries = bytes-entrySize(key, old.value), entries-1
 	}
-	if !s.limits.fit(entries, bytes) {
+	grows := old == nil || bytes > s.bytes // a file may bring more than fits, which may shrink
+	if grows && !s.limits.fit(entries, bytes) {
 		return errStoreFull
 	}
 	if old != nil {

@@ -415,7 +415,8 @@ func (f *StoreFile) load() error {
 	limits := f.limits.withDefaults()
 	for realm, s := range f.stores {
 		if s.limits = limits; !limits.fit(len(s.entries), s.bytes) {
-			return fmt.Errorf("realm %s: %w: raise scripts.kv.entries or bytes", realm, errStoreFull)
+			f.log.Warn("kv: the file has more than scripts.kv.entries or bytes allow; all of it is there, nothing is added until enough is deleted",
+				slog.String("realm", realm), slog.Int("entries", len(s.entries)), slog.Int("bytes", s.bytes))
 		}
 	}
 	if torn && damaged == 0 {
@@ -443,9 +444,9 @@ func readLine(r *bufio.Reader) (line []byte, err error) {
 	}
 }
 
-// take puts a line into its Store; false: it is damaged. The limits hold for what there
-// is after all lines: those of one save are in no order, so that what was deleted may
-// come behind what took its place.
+// take puts a line into its Store; false: it is damaged. The limits hold from load's end
+// on: the lines of one save are in no order, so that what was deleted may come behind
+// what took its place, or be missing where the process or the machine stopped between.
 func (f *StoreFile) take(line []byte) bool {
 	realm, key, value, expires, ok := parseLine(line)
 	if !ok {

@@ -223,21 +223,28 @@ func TestKVFileIsWrittenAnew(t *testing.T) {
 	}
 }
 
-// A full Store comes back whatever took the place of what; one that has become too
-// large for its limits does not, and nothing of it is lost.
+// A full Store comes back whatever took the place of what. One that has more than its
+// limits allow does, too, and takes what makes it smaller only.
 func TestKVFileOfAFullStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kv")
-	open := func(entries, bytes int) (*StoreFile, error) {
-		return OpenStoreFile(path, StoreLimits{Entries: entries, Bytes: bytes}, slog.New(slog.DiscardHandler))
+	var log bytes.Buffer
+	open := func(entries, bytes int) *StoreFile {
+		f, err := OpenStoreFile(path, StoreLimits{Entries: entries, Bytes: bytes}, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	end := func(f *StoreFile) {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 	const entries = 50
 	text := lua.LString(strings.Repeat("x", 1000))
 	full := entries * entrySize("a10", text)
 	for _, name := range []string{"a", "b", "c"} {
-		f, err := open(entries, full)
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := open(entries, full)
 		s := f.Store("realm1")
 		old, _ := s.keys("", entries)
 		for i := range entries {
@@ -246,32 +253,47 @@ func TestKVFileOfAFullStore(t *testing.T) {
 			}
 			s.mustSet(t, fmt.Sprint(name, i+10), text, 0)
 		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
+		end(f)
+	}
+	if log.Len() > 0 {
+		t.Errorf("a full file is reported: %s", &log)
+	}
+	for _, limits := range [][2]int{{entries, full}, {entries - 2, full}, {entries, full - 2}} {
+		f := open(limits[0], limits[1])
+		s := f.Store("realm1")
+		if names, _ := s.keys("c", entries); len(names) != entries || s.Len() != entries {
+			t.Errorf("%v: %d entries are there, %d of the last", limits, s.Len(), len(names))
 		}
-	}
-	before, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, limits := range [][2]int{{entries - 1, full}, {entries, full - 1}} {
-		_, err := open(limits[0], limits[1])
-		if after, _ := os.ReadFile(path); err == nil || !strings.Contains(err.Error(), "realm realm1: kv is full: raise scripts.kv.entries or bytes") || !bytes.Equal(before, after) {
-			t.Errorf("%v: %v; the file has %d bytes, of %d", limits, err, len(after), len(before))
+		want := "realm=realm1 entries=50 bytes=" + fmt.Sprint(full)
+		if over := limits != [2]int{entries, full}; over != strings.Contains(log.String(), want) {
+			t.Errorf("%v: the log has %q", limits, &log)
 		}
+		log.Reset()
+		for _, put := range []struct {
+			key, value string
+			want       error
+		}{
+			{"d", "", errStoreFull},
+			{"c10", string(text) + "x", errStoreFull},
+			{"c10", "y" + string(text[1:]), nil},
+			{"c10", string(text), nil},
+		} {
+			if _, err := s.set(put.key, lua.LString(put.value), 0, false); err != put.want {
+				t.Errorf("%v: %s of %d bytes: %v", limits, put.key, len(put.value), err)
+			}
+		}
+		end(f)
 	}
-	f, err := open(entries, full)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := open(entries-1, full)
 	s := f.Store("realm1")
-	if names, _ := s.keys("c", entries); len(names) != entries || s.Len() != entries {
-		t.Errorf("%d entries are there, %d of the last", s.Len(), len(names))
+	s.delete("c10")
+	if _, err := s.set("c11", text[1:], 0, false); err != nil {
+		t.Errorf("there is room, but: %v", err)
 	}
 	if _, err := s.set("d", lua.LTrue, 0, false); err != errStoreFull {
 		t.Errorf("one more: %v", err)
 	}
+	end(f)
 }
 
 // A save takes all that has changed, in as many writes as that needs.
