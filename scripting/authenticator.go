@@ -103,7 +103,7 @@ func definition(fn *lua.LFunction) string {
 
 // requestTable makes the table that DESIGN calls request; what is absent is nil.
 func (v *vm) requestTable(r *auth.Request) (*lua.LTable, error) {
-	t := v.L.CreateTable(0, 12)
+	t := v.L.CreateTable(0, 8)
 	setString(t, "realm", r.Realm)
 	setString(t, "authid", r.Authid)
 	setString(t, "authrole", r.Authrole)
@@ -133,7 +133,7 @@ func (v *vm) requestTable(r *auth.Request) (*lua.LTable, error) {
 }
 
 func (v *vm) transportTable(tr *auth.Transport) *lua.LTable {
-	t := v.L.CreateTable(0, 12)
+	t := v.L.CreateTable(0, 8)
 	setString(t, "type", tr.Type)
 	setString(t, "protocol", tr.Protocol)
 	setString(t, "peer", tr.Peer)
