@@ -40,6 +40,7 @@ func (d *Decoder) passthru(key string, to **wamp.Passthru) bool {
 		d.options.passes, *p = true, wamp.Passthru{}
 	}
 	*field = d.text(key)
+	*to = nil // also where a key is there again and takes it back
 	if p.Scheme != "" || p.EncAlgo != "" {
 		*to = p
 	}

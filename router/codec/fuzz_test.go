@@ -50,42 +50,47 @@ func FuzzDecode(f *testing.F) {
 	f.Add(byte(wamp.MessagePack), []byte("\x95\x30\x01\x81\xaddisclose_meee\xd4\x00\x00\xa1a\x91\xd6\xff\x00\x00\x00\x00"))
 	f.Add(byte(wamp.MessagePack), []byte("\x93C\x00\x80"))
 	f.Add(byte(wamp.CBOR), []byte("\x9f\x18\x30\xf9\x3c\x00\xbf\x61a\xf7\xff\x7f\x61a\xff\x9f\xc2\x41\x01\xff\xff"))
-	f.Fuzz(func(t *testing.T, format byte, data []byte) {
-		from := wamp.Format(format)
-		var d Decoder
-		m, err := d.Decode(from, data)
+	f.Add(byte(wamp.JSON), []byte(`[50,1,{"ppt_scheme":"wamp","ppt_keyid":"k","ppt_scheme":""}]`))
+	f.Fuzz(func(t *testing.T, format byte, data []byte) { survives(t, wamp.Format(format), data) })
+}
+
+// survives decodes a message and checks what FuzzDecode says of it. It is nil if the
+// message is refused.
+func survives(t *testing.T, from wamp.Format, data []byte) wamp.Message {
+	var d Decoder
+	m, err := d.Decode(from, data)
+	if err != nil {
+		var e *Error
+		if !errors.As(err, &e) || e.Offset < 0 || e.Offset > len(data) || e.Message == "" {
+			t.Fatalf("%#v for %d bytes", err, len(data))
+		}
+		return nil
+	}
+	if !wellFormed(from, data) {
+		t.Fatalf("%s %q is accepted", from, data)
+	}
+	for to := wamp.JSON; to <= wamp.CBOR; to++ {
+		once, err := Append(nil, to, m)
 		if err != nil {
-			var e *Error
-			if !errors.As(err, &e) || e.Offset < 0 || e.Offset > len(data) || e.Message == "" {
-				t.Fatalf("%#v for %d bytes", err, len(data))
+			if to == from || !errors.Is(err, ErrTranscode) {
+				t.Fatalf("%s %q to %s: %v", from, data, to, err)
 			}
-			return
+			continue
 		}
-		if !wellFormed(from, data) {
-			t.Fatalf("%s %q is accepted", from, data)
+		if !wellFormed(to, once) {
+			t.Fatalf("%s %q became %s %q", from, data, to, once)
 		}
-		for to := wamp.JSON; to <= wamp.CBOR; to++ {
-			once, err := Append(nil, to, m)
-			if err != nil {
-				if to == from || !errors.Is(err, ErrTranscode) {
-					t.Fatalf("%s %q to %s: %v", from, data, to, err)
-				}
-				continue
-			}
-			if !wellFormed(to, once) {
-				t.Fatalf("%s %q became %s %q", from, data, to, once)
-			}
-			var other Decoder
-			n, err := other.Decode(to, once)
-			if err != nil {
-				t.Fatalf("%s %q became %s %q: %v", from, data, to, once, err)
-			}
-			twice, err := Append(nil, to, n)
-			if err != nil || !bytes.Equal(once, twice) || n.Type() != m.Type() {
-				t.Fatalf("%s %q became %s %q, then %q (%v)", from, data, to, once, twice, err)
-			}
+		var other Decoder
+		n, err := other.Decode(to, once)
+		if err != nil {
+			t.Fatalf("%s %q became %s %q: %v", from, data, to, once, err)
 		}
-	})
+		twice, err := Append(nil, to, n)
+		if err != nil || !bytes.Equal(once, twice) || n.Type() != m.Type() {
+			t.Fatalf("%s %q became %s %q, then %q (%v)", from, data, to, once, twice, err)
+		}
+	}
+	return m
 }
 
 // FuzzSplitBatch holds for any data: the messages lie in the batch one behind the
