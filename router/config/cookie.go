@@ -75,7 +75,7 @@ func (r *reader) cookieStore(v value, c *Config, k *Cookie) {
 	case "memory":
 		elsewhere("goes with type: file", name, purge)
 	case "file":
-		if name.absent() && f.n != nil {
+		if name.absent() {
 			f.fail("%q is missing", "filename")
 		}
 		k.File, k.Purge = r.ownPath(name), purge.boolean(false)

@@ -185,6 +185,14 @@ func TestListenerErrors(t *testing.T) {
 			`a:16:106: transports[0].websocket.healthz: usher answers /healthz itself; choose another path`,
 			`a:17:18: transports[0].web.paths: the path "/ws" is here twice; first at line 16`,
 		}},
+		// What is no dict lacks nothing besides.
+		{"type: universal\n    endpoint: {type: tcp, port: 1}\n    rawsocket: on\n    websocket: {ws: }", []string{
+			`a:15:16: transports[0].rawsocket: want a dict, this is a string`,
+			`a:16:20: transports[0].websocket.ws: want a dict, this is null`,
+		}},
+		{"type: rawsocket\n    endpoint: {type: tcp, port: 1}\n    auth: {scram: {type: static, principals: {kdf: pbkdf2}}}", []string{
+			`a:15:52: transports[0].auth.scram.principals.kdf: want a dict, this is a string`,
+		}},
 		{"type: universal\n    endpoint: {type: tcp, port: 1}\n    mqtt: {}\n    rawsocket: {" + ticketAuth + "}", []string{
 			`a:15:11: transports[0].mqtt: MQTT is not supported; it is not spoken here`,
 		}},

@@ -76,7 +76,7 @@ func (r *reader) universal(f *fields, c *Config, t *Transport) {
 	if mqtt := f.get("mqtt"); !mqtt.absent() {
 		mqtt.unsupported("MQTT is not supported; it is not spoken here")
 	}
-	if f.n != nil && raw.absent() && sockets.absent() && web.absent() {
+	if raw.absent() && sockets.absent() && web.absent() {
 		f.fail("nothing would be spoken here; write rawsocket, websocket or web")
 		return
 	}

@@ -292,6 +292,14 @@ func (v value) fields() *fields {
 	return &fields{value: v}
 }
 
+// fail tells what is wrong with the dict. Where it is none that is told already, and
+// what it lacks follows from that.
+func (f *fields) fail(format string, args ...any) {
+	if f.n != nil {
+		f.value.fail(format, args...)
+	}
+}
+
 // get returns the value of key. In a Crossbar.io file null is absent.
 func (f *fields) get(key string) value {
 	f.known = append(f.known, key)
@@ -310,7 +318,7 @@ func (f *fields) get(key string) value {
 // need is get for a key that must be there.
 func (f *fields) need(key string) value {
 	v := f.get(key)
-	if v.absent() && f.n != nil {
+	if v.absent() {
 		f.fail("%q is missing", key)
 	}
 	return v

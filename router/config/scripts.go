@@ -122,7 +122,7 @@ func (r *reader) scriptSQL(v value, c *Config) {
 		switch db.Driver {
 		case "postgres":
 			db.DSN, db.DSNEnv = dsn.name(), env.name()
-			if dsn.absent() == env.absent() && f.n != nil {
+			if dsn.absent() == env.absent() {
 				f.fail("a postgres database has either dsn or dsn_env")
 			}
 			elsewhere("belongs to a sqlite database", file, readOnly)

@@ -82,7 +82,7 @@ func (r *reader) tokens(f *fields, c *Config) *auth.JWT {
 		j.JWKS = r.filePath(jwks, c, false)
 	}
 	switch {
-	case role.absent() && j.RoleClaim == "" && f.n != nil:
+	case role.absent() && j.RoleClaim == "":
 		f.fail("a token has no role: write role, or role_claim for the claim that names it")
 	case role.absent():
 	case realm.absent():
