@@ -173,8 +173,7 @@ func (s *Store) put(key string, value lua.LValue, ttl time.Duration) error {
 	if old != nil {
 		bytes, entries = bytes-entrySize(key, old.value), entries-1
 	}
-	grows := old == nil || bytes > s.bytes // a file may bring more than fits, which may shrink
-	if grows && !s.limits.fit(entries, bytes) {
+	if bytes > s.bytes && !s.limits.fit(entries, bytes) { // a file may bring more than fits, which may shrink
 		return errStoreFull
 	}
 	if old != nil {
