@@ -27,6 +27,9 @@ type answerLine struct {
 	content
 }
 
+// Validate is called by kong before Run.
+func (c callCommand) Validate() error { return notAddresses(c.Procedure) }
+
 // Run calls a procedure and prints its result.
 func (c callCommand) Run(ctx context.Context, s streams) error {
 	p, err := c.payload()

@@ -30,6 +30,9 @@ type publicationLine struct {
 	Publication wamp.ID `json:"publication"`
 }
 
+// Validate is called by kong before Run.
+func (c publishCommand) Validate() error { return notAddresses(c.Topic) }
+
 // Run publishes an event.
 func (c publishCommand) Run(ctx context.Context, s streams) error {
 	p, err := c.payload()

@@ -44,6 +44,9 @@ func (registerCommand) Help() string {
 	return "Each call is printed and answered with the arguments given here, or with its own where none are given."
 }
 
+// Validate is called by kong before Run.
+func (c registerCommand) Validate() error { return notAddresses(c.Procedure) }
+
 // Run answers calls until it had enough or is stopped.
 func (c registerCommand) Run(ctx context.Context, s streams) error {
 	answer, err := c.payload()

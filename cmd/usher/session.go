@@ -40,6 +40,19 @@ type sessionFlags struct {
 	CA     string `name:"ca" placeholder:"FILE" help:"PEM certificates to trust for wss:// and rss:// instead of the system's."`
 }
 
+// notAddresses refuses an address of a router in the place of a URI.
+func notAddresses(uris ...string) error {
+	for _, uri := range uris {
+		scheme, _, _ := strings.Cut(uri, "://")
+		switch scheme {
+		case uri: // no "://"
+		case "ws", "wss", "rs", "rss", "ws+unix", "wss+unix", "rs+unix", "rss+unix":
+			return fmt.Errorf("%s is the address of a router: it belongs to --url", uri)
+		}
+	}
+	return nil
+}
+
 // commandSession is one client command's session.
 type commandSession struct {
 	*client.Client

@@ -32,6 +32,9 @@ type eventLine struct {
 	content
 }
 
+// Validate is called by kong before Run.
+func (c subscribeCommand) Validate() error { return notAddresses(c.Topics...) }
+
 // Run prints events until it has enough or is stopped.
 func (c subscribeCommand) Run(ctx context.Context, s streams) error {
 	if c.Count < 0 || c.Timeout < 0 {
