@@ -12,6 +12,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -40,15 +42,13 @@ type sessionFlags struct {
 	CA     string `name:"ca" placeholder:"FILE" help:"PEM certificates to trust for wss:// and rss:// instead of the system's."`
 }
 
+// routerAddress is how the address of a router begins.
+var routerAddress = regexp.MustCompile(`^(ws|rs)s?(\+unix)?://`)
+
 // notAddresses refuses an address of a router in the place of a URI.
 func notAddresses(uris ...string) error {
-	for _, uri := range uris {
-		scheme, _, _ := strings.Cut(uri, "://")
-		switch scheme {
-		case uri: // no "://"
-		case "ws", "wss", "rs", "rss", "ws+unix", "wss+unix", "rs+unix", "rss+unix":
-			return fmt.Errorf("%s is the address of a router: it belongs to --url", uri)
-		}
+	if i := slices.IndexFunc(uris, routerAddress.MatchString); i >= 0 {
+		return fmt.Errorf("%s is the address of a router: it belongs to --url", uris[i])
 	}
 	return nil
 }

@@ -91,6 +91,17 @@ func programsDigest() []byte {
 	return h.Sum(nil)
 }
 
+// TestPrelude: how long an address is, and what is in it, is another thing at each
+// run, so that random programs must not see any.
+func TestPrelude(t *testing.T) {
+	program := prelude + `
+print(tostring(id), tostring({}), (tostring(none) .. "b"):find("b"))
+print(tostring(nil), tostring(0x10), tostring("a: 0x1f b"), tostring(setmetatable({}, {__tostring = function() return "mine" end})))`
+	if got, want := run(program), "function\ttable\t9\t9\nnil\t16\ta: 0x1f b\tmine"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
+	}
+}
+
 func TestRecorded(t *testing.T) {
 	recorded, err := os.ReadFile(expectedFile)
 	if err != nil {
