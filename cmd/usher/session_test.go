@@ -424,3 +424,15 @@ func TestCommandsOverEveryListener(t *testing.T) {
 		t.Errorf("a certificate that nobody trusts: exit status %d: %s", status, errs)
 	}
 }
+
+// A URI may look like an address of another kind, loosely checked as it is.
+func TestNotAddresses(t *testing.T) {
+	if err := notAddresses("com.example.add2", "", "ws", "ws:", "news://example", "http://example.com/calc"); err != nil {
+		t.Errorf("no address among these: %v", err)
+	}
+	for _, address := range []string{"ws://a/ws", "wss://a/ws", "rs://a:1", "rss://a:1", "ws+unix:///a:/ws", "wss+unix:///a:/ws", "rs+unix:///a", "rss+unix:///a"} {
+		if notAddresses("com.example.add2", address) == nil {
+			t.Errorf("%s is taken for a URI", address)
+		}
+	}
+}
