@@ -192,6 +192,8 @@ func TestCommands(t *testing.T) {
 		},
 		"try: nobody":           {args: []string{"try"}, status: exitUsage, errs: []string{`--authid`}},
 		"unknown command":       {args: []string{"sreve"}, status: exitUsage, errs: []string{`sreve`, `\nusher --help lists`}},
+		"a configuration only":  {args: []string{"usher.yaml"}, status: exitUsage, errs: []string{`--config usher\.yaml`}},
+		"check: an argument":    {args: []string{"check", "etc/config.json"}, status: exitUsage, errs: []string{`--config etc/config\.json`}},
 		"call: an address":      {args: []string{"call", "ws://127.0.0.1:8080/ws", "com.example.add"}, status: exitUsage, errs: []string{`ws://127\.0\.0\.1:8080/ws is the address .* --url`}},
 		"publish: an address":   {args: []string{"publish", "wss://example.com/ws", "com.example.topic"}, status: exitUsage, errs: []string{`--url`}},
 		"subscribe: an address": {args: []string{"subscribe", "com.example.topic", "rs://127.0.0.1:8081"}, status: exitUsage, errs: []string{`rs://127\.0\.0\.1:8081 .* --url`}},

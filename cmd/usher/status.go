@@ -45,13 +45,20 @@ func usageError(err error) error { return &statusError{exitUsage, err} }
 // errQuiet ends a command with exit status 1 where it has said everything already.
 var errQuiet = errors.New("failed")
 
-// negativeNumber matches what the parser says of one that it takes for a flag.
-var negativeNumber = regexp.MustCompile(`^unknown flag -\d`)
+// What the parser says of a negative number, which it takes for a flag, and of a
+// configuration without its flag.
+var (
+	negativeNumber = regexp.MustCompile(`^unknown flag -\d`)
+	strayFile      = regexp.MustCompile(`^unexpected argument (\S+\.(ya?ml|json))$`)
+)
 
 // usageHint says where to read on, behind an error of the parser.
 func usageHint(err error) string {
 	if negativeNumber.MatchString(err.Error()) {
 		return "A negative number goes behind --, as in: usher call com.example.add2 -- 2 -3"
+	}
+	if file := strayFile.FindStringSubmatch(err.Error()); file != nil {
+		return "A configuration is given with --config, as in: usher serve --config " + file[1]
 	}
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context.Selected() != nil {
