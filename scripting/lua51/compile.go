@@ -111,6 +111,7 @@ func (f *function) body(method bool, line int) expr {
 
 func (f *function) parameters() {
 	f.unit.inspector.group()
+	f.markSince()
 	n := 0
 	if f.tok.kind != ')' {
 		for {

@@ -125,27 +125,39 @@ func (i *inspector) mark(k localKind) {
 	}
 }
 
-// activate makes the oldest declared local that of info. outer are the function's
-// active locals, of which those from block on are of the same block.
-func (i *inspector) activate(info *lua.DbgLocalInfo, outer []*lua.DbgLocalInfo, block, since int) {
+// activate makes the oldest declared local that of info, in f.
+func (i *inspector) activate(info *lua.DbgLocalInfo, f *function) {
 	if i == nil {
 		return
 	}
 	l := i.declared[0]
 	i.declared = i.declared[1:]
 	i.locals[info] = l
-	if l.kind != kindLocal && l.kind != kindFunction || l.exempt() {
-		return
+	if !l.exempt() {
+		i.hide(l, f)
 	}
-	for n := len(outer) - 1; n >= 0; n-- {
-		hidden := i.locals[outer[n]]
-		if hidden == nil || hidden.name != l.name {
-			continue
+}
+
+// hide looks for the local that one of f hides. In f itself it may be hidden where
+// it is not wanted any more; other functions run at other times.
+func (i *inspector) hide(l *local, f *function) {
+	for g := f; g != nil; g = g.parent {
+		for n := len(g.active) - 1; n >= 0; n-- {
+			hidden := i.locals[g.active[n]]
+			if hidden == nil || hidden.name != l.name {
+				continue
+			}
+			switch {
+			case hidden.lastRead >= f.since: // on purpose: local a = a
+			case g == f && n >= f.blockStart(): // declared anew
+			case g != f && l.kind == kindArgument && hidden.kind == kindArgument: // as those of callbacks, which are named alike
+			case g != f && hidden.reads > 0:
+				i.warn(l.line, "%s '%s' hides the one of line %d", l.kind, l.name, hidden.line)
+			default:
+				hidden.shadows = append(hidden.shadows, l)
+			}
+			return
 		}
-		if n < block && hidden.lastRead < since {
-			hidden.shadows = append(hidden.shadows, l)
-		}
-		return
 	}
 }
 

@@ -35,7 +35,7 @@ func (f *function) declare(name string) {
 func (f *function) activate(n int) {
 	for _, name := range f.declared[:n] {
 		v := &lua.DbgLocalInfo{Name: name, StartPc: f.pc()}
-		f.unit.inspector.activate(v, f.active, f.blockStart(), f.since)
+		f.unit.inspector.activate(v, f)
 		f.active = append(f.active, v)
 		f.proto.DbgLocals = append(f.proto.DbgLocals, v)
 	}

@@ -197,6 +197,7 @@ func (f *function) forStatement(line int) {
 func (f *function) numericFor(name string, line int) {
 	base := f.free
 	f.unit.inspector.group()
+	since := f.markSince()
 	f.declare("(for index)")
 	f.declare("(for limit)")
 	f.declare("(for step)")
@@ -215,6 +216,7 @@ func (f *function) numericFor(name string, line int) {
 	if !number {
 		f.forNumbers(base, line)
 	}
+	f.since = since
 	f.activate(3)
 	f.expect(tkDo)
 	prepare := f.emitBx(lua.OP_FORPREP, base, maxSbx)
@@ -253,6 +255,7 @@ func (f *function) forNumbers(base, line int) {
 func (f *function) genericFor(name string) {
 	base := f.free
 	f.unit.inspector.group()
+	since := f.markSince()
 	f.declare("(for generator)")
 	f.declare("(for state)")
 	f.declare("(for control)")
@@ -269,6 +272,7 @@ func (f *function) genericFor(name string) {
 	e, n := f.list()
 	f.adjust(3, n, &e)
 	f.check(3) // the call of the generator
+	f.since = since
 	f.activate(3)
 	f.expect(tkDo)
 	prepare := f.jump()
