@@ -149,7 +149,6 @@ func (i *inspector) hide(l *local, f *function) {
 			}
 			switch {
 			case hidden.lastRead >= f.since: // on purpose: local a = a
-			case g == f && n >= f.blockStart(): // declared anew
 			case g != f && l.kind == kindArgument && hidden.kind == kindArgument: // as those of callbacks, which are named alike
 			case g != f && hidden.reads > 0:
 				i.warn(l.line, "%s '%s' hides the one of line %d", l.kind, l.name, hidden.line)

@@ -42,14 +42,6 @@ func (f *function) activate(n int) {
 	f.declared = f.declared[n:]
 }
 
-// blockStart is the number of active locals outside of the innermost block.
-func (f *function) blockStart() int {
-	if f.block == nil {
-		return 0
-	}
-	return f.block.locals
-}
-
 // enter opens a block; breakable ones are loops.
 func (f *function) enter(breakable bool) *block {
 	f.block = &block{parent: f.block, locals: len(f.active), breakable: breakable}

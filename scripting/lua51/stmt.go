@@ -197,7 +197,7 @@ func (f *function) forStatement(line int) {
 func (f *function) numericFor(name string, line int) {
 	base := f.free
 	f.unit.inspector.group()
-	since := f.markSince()
+	f.markSince()
 	f.declare("(for index)")
 	f.declare("(for limit)")
 	f.declare("(for step)")
@@ -216,7 +216,6 @@ func (f *function) numericFor(name string, line int) {
 	if !number {
 		f.forNumbers(base, line)
 	}
-	f.since = since
 	f.activate(3)
 	f.expect(tkDo)
 	prepare := f.emitBx(lua.OP_FORPREP, base, maxSbx)
@@ -255,7 +254,7 @@ func (f *function) forNumbers(base, line int) {
 func (f *function) genericFor(name string) {
 	base := f.free
 	f.unit.inspector.group()
-	since := f.markSince()
+	f.markSince()
 	f.declare("(for generator)")
 	f.declare("(for state)")
 	f.declare("(for control)")
@@ -272,7 +271,6 @@ func (f *function) genericFor(name string) {
 	e, n := f.list()
 	f.adjust(3, n, &e)
 	f.check(3) // the call of the generator
-	f.since = since
 	f.activate(3)
 	f.expect(tkDo)
 	prepare := f.jump()
@@ -328,7 +326,7 @@ func (f *function) localFunction() {
 
 func (f *function) localStatement() {
 	f.unit.inspector.group()
-	since := f.markSince()
+	f.markSince()
 	names := 0
 	for {
 		f.declare(f.name())
@@ -342,7 +340,6 @@ func (f *function) localStatement() {
 		e, n = f.list()
 	}
 	f.adjust(names, n, &e)
-	f.since = since
 	f.activate(names)
 }
 
@@ -368,11 +365,10 @@ func (f *function) adjust(variables, values int, e *expr) {
 }
 
 // markSince remembers which statement declares a local.
-func (f *function) markSince() int {
+func (f *function) markSince() {
 	if f.unit.inspector != nil {
 		f.since = f.unit.inspector.number
 	}
-	return f.since
 }
 
 func (f *function) expressionStatement() {
