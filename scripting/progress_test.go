@@ -60,7 +60,7 @@ router.register("com.example.sum", function(args)
   return sum, table.concat(seen, " "), result
 end)
 router.register("com.example.enough", function()
-  local ok, e = pcall(router.call, "com.example.count", {1000}, nil, {on_progress = function(args)
+  local ok, e = pcall(router.call, "com.example.count", {1e9}, nil, {on_progress = function(args)
     if args[1] == 2 then error("enough") end
   end})
   return ok, e
@@ -69,7 +69,7 @@ router.register("com.example.stopped", function() return kv.get("stopped") end)`
 		"b.lua": backend(`
 router.register("com.example.count", function(args, kwargs, details)
   for i = 1, args[1] do
-    if not details.progress({i}, {word = "w" .. i}) then return end
+    details.progress({i}, {word = "w" .. i})
     if i >= 3 and args[1] > 3 then router.call("com.example.pause") end
   end
   return "done"
