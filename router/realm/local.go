@@ -123,10 +123,9 @@ func (l *Local) CallProgress(ctx context.Context, procedure string, o wamp.CallO
 	for {
 		select {
 		case <-wake:
-			answer.progress.each(progress)
+			answer.progress.take(progress)
 		case r := <-answer.replies:
-			if progress != nil {
-				answer.progress.each(progress)
+			for progress != nil && answer.progress.take(progress) {
 			}
 			if r.uri != "" {
 				return wamp.Payload{}, newErrorReply(r.uri, r.payload)

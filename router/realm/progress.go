@@ -81,35 +81,52 @@ type progressQueue struct {
 
 	mu      sync.Mutex
 	results []wamp.Payload
-	bytes   int
+	bytes   int // of results, and of the one that the caller is busy with
 }
 
 func newProgressQueue() *progressQueue { return &progressQueue{wake: make(chan struct{}, 1)} }
 
+// progressBytes is what a result counts while it waits.
+func progressBytes(p wamp.Payload) int { return p.Size() + 64 }
+
 // push appends a result, which is the queue's from then on.
 func (q *progressQueue) push(p wamp.Payload) error {
-	const overhead = 64
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.results) > 0 && q.bytes+p.Size()+overhead > maxProgressBytes {
+	if len(q.results) > 0 && q.bytes+progressBytes(p) > maxProgressBytes {
 		return transport.ErrQueueFull
 	}
 	q.results = append(q.results, p)
-	q.bytes += p.Size() + overhead
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
+	q.bytes += progressBytes(p)
+	q.signal()
 	return nil
 }
 
-// each calls f for what waits, in order.
-func (q *progressQueue) each(f func(wamp.Payload)) {
+// take calls f for the oldest result and reports whether there was one. wake tells
+// of the next.
+func (q *progressQueue) take(f func(wamp.Payload)) bool {
 	q.mu.Lock()
-	results := q.results
-	q.results, q.bytes = nil, 0
+	if len(q.results) == 0 {
+		q.mu.Unlock()
+		return false
+	}
+	p := q.results[0]
+	q.results[0] = wamp.Payload{}
+	q.results = q.results[1:]
+	if len(q.results) > 0 {
+		q.signal()
+	}
 	q.mu.Unlock()
-	for _, p := range results {
-		f(p)
+	f(p)
+	q.mu.Lock()
+	q.bytes -= progressBytes(p)
+	q.mu.Unlock()
+	return true
+}
+
+func (q *progressQueue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
 	}
 }
